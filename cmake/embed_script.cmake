@@ -1,0 +1,18 @@
+# Run by embed_files at build time: writes OUTPUT, a C file with the bytes of the files of ENTRIES (name=path|...).
+string(REPLACE "|" ";" ENTRIES "${ENTRIES}")
+set(arrays "")
+set(rows "")
+set(i 0)
+foreach(entry ${ENTRIES})
+    string(REGEX REPLACE "=.*$" "" name ${entry})
+    string(REGEX REPLACE "^[^=]*=" "" path ${entry})
+    file(READ ${ROOT}/${path} hex HEX)
+    file(SIZE ${ROOT}/${path} size)
+    string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    # The zero at the end makes the data a C string too.
+    string(APPEND arrays "/* ${path} */\nstatic const unsigned char data_${i}[] = {\n    ${bytes}0x00};\n\n")
+    string(APPEND rows "    {\"${name}\", (const char *)data_${i}, ${size}},\n")
+    math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"base/embedded.h\"\n\n${arrays}const struct embedded_file ${NAME}[] = {\n${rows}    {0},\n};\n")
