@@ -1,0 +1,20 @@
+/*
+ * What the processor can do, where the operating system lets programs use it. Asked once, before threads
+ * start; reading is thread-safe.
+ */
+#ifndef SHRIKE_BASE_CPU_H
+#define SHRIKE_BASE_CPU_H
+
+#include <stdbool.h>
+
+/* The processors that this process may run on (its affinity), at least 1, at most LIMIT_THREADS. */
+int cpu_count(void);
+
+bool cpu_has_avx2(void);   /* AVX2 and FMA */
+bool cpu_has_avx512(void); /* AVX-512 F, BW, DQ and VL */
+
+enum { CPU_NAME_SIZE = 128 };
+/* The processor's own name, or "unknown". Returns name. */
+const char *cpu_name(char name[CPU_NAME_SIZE]);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Every limit of Shrike, with its reason. Other files name these; none has a limit of its own.
+ */
+#ifndef SHRIKE_BASE_LIMITS_H
+#define SHRIKE_BASE_LIMITS_H
+
+#include <stdint.h>
+
+enum {
+    LIMIT_COLUMNS = 4096,            /* of a table: wide feature sets have hundreds */
+    LIMIT_NAME = 255,                /* bytes of a column, model or feature name: file names hold no more */
+    LIMIT_THREADS = 256,             /* of one process */
+    LIMIT_STAGED = 64,               /* files written at once by one process, guarded against interruption */
+    LIMIT_SQL = 1 << 20,             /* bytes of a features.sql or rules.sql */
+    LIMIT_EXPRESSION_DEPTH = 200,    /* nesting of SQL expressions: the compiler recurses */
+    LIMIT_WINDOWS = 1024,            /* window calls of one plan */
+    LIMIT_EXPRESSION_CHAIN = 10000,  /* calls in a row, as a long IN makes: planning recurses over them */
+    LIMIT_KEYS = 64,                 /* expressions of a PARTITION BY: one bit each says which are NULL */
+    LIMIT_SLOTS = 64,                /* distinct (argument, filter) pairs per entity kind: 64 mask bits */
+    LIMIT_BATCH_ROWS = 16384,        /* rows of one batch: enough to amortise, few enough for the caches */
+    LIMIT_JSON_LINE = 1 << 20,       /* bytes of one event as a JSON line */
+    LIMIT_STRING = 1 << 20,          /* bytes of one VARCHAR value */
+    LIMIT_DICTIONARY = 65536,        /* distinct strings of a dictionary column; beyond it, it is plain */
+    LIMIT_MODEL_TREES = 100000,      /* of one forest */
+    LIMIT_TREE_DEPTH = 512,          /* of one tree: walks are loops, the reasons need depth^2 memory */
+    LIMIT_MODEL_BYTES = 1 << 30,     /* of a model file */
+    LIMIT_MANIFEST_BYTES = 64 << 20, /* of a shrike.json */
+    LIMIT_METRIC_ROWS = 0x7fffffff,  /* of one evaluation: row numbers have 32 bits while scores are sorted */
+    LIMIT_EVALUATE_DAYS = 100000,    /* of one test span: 273 years, or so many steps; catches a wrong unit */
+    LIMIT_VERSION_FILES = 64,        /* files of a model version: it has about eight */
+    LIMIT_REGISTRY_WAIT_MS = 30000,  /* for another process that registers: a large model takes seconds */
+    LIMIT_PROFILE_VALUES = 50,       /* distinct values a profile lists; beyond it a feature is continuous */
+    LIMIT_REPORT_BYTES = 64 << 20,   /* of a report: hundreds of days fit a hundred times over */
+    LIMIT_REASONS = 64,              /* reasons reported per score */
+    LIMIT_GENERATOR_DAYS = 36500,    /* of one simulation: a century */
+    LIMIT_GENERATOR_ENTITIES = 1 << 24, /* customers or terminals: a day of them still fits in memory */
+    LIMIT_GENERATOR_PAIRS = 1 << 28, /* (customer, terminal within reach): 1 GiB */
+};
+
+/* How far from 0 an event time may lie, and how long a frame or the lateness may be, in microseconds or
+ * steps: 73,000 years. Their sums and differences then never overflow. */
+#define LIMIT_EVENT_TIME (INT64_C(1) << 61)
+
+#endif
