@@ -1,0 +1,116 @@
+/*
+ * Exact sums. Results never depend on the order or the history of additions and removals: a sum is an
+ * integer, and it is rounded once, to nearest even, when it is read.
+ *
+ * A double is m * 2^e. On a grid of 2^-75 it is an integer of 128 bits if it is a multiple of 2^-75 and below
+ * 2^51: every amount from micro-units to 10^15. Adding and removing it is one 128-bit addition. What does not
+ * fit (tiny, huge, or a sum beyond 2^127) spills, exactly too, into an accumulator as wide as all of double's
+ * range (2240 bits, allocated when first needed); NaN and infinities are counted there, so that they leave
+ * again. Integers and DECIMALs use the same 128 bits in units of their own.
+ *
+ *   struct exact (32 bytes): [ sum 16 | count 8 | spill 8 ]
+ *
+ * Threads: one owner. Source of the idea of the wide accumulator: Kulisch, "Computer arithmetic and validity"
+ * (2008).
+ */
+#ifndef SHRIKE_FEATURE_EXACT_H
+#define SHRIKE_FEATURE_EXACT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct exact_spill;
+
+struct exact {
+    __int128 sum;
+    int64_t count;             /* values added and not removed; NULL is not added */
+    struct exact_spill *spill; /* NULL until something does not fit; owned */
+};
+
+enum { EXACT_GRID = 75 }; /* the unit of a double's sum is 2^-EXACT_GRID */
+
+void exact_done(struct exact *exact);
+
+/* The slow ways, for what does not fit. sign: +1 to add, -1 to remove. False: no memory, nothing changed. */
+bool exact_spill_double(struct exact *exact, double value, int sign);
+bool exact_spill_wide(struct exact *exact, __int128 value, int sign);
+
+/* value on the grid, or false where it is off it. */
+static inline bool exact_on_grid(double value, __int128 *ret)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    int shift = (int)(bits >> 52 & 2047) - (1075 - EXACT_GRID);
+    int64_t mantissa = (int64_t)((bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52);
+    if (shift < 0 || shift > 73) {
+        *ret = 0;
+        return value == 0;
+    }
+    mantissa = (int64_t)bits < 0 ? -mantissa : mantissa;
+    *ret = (__int128)mantissa * ((__int128)1 << shift);
+    return true;
+}
+
+static inline bool exact_add(struct exact *exact, double value)
+{
+    __int128 grid, sum;
+    if (!exact_on_grid(value, &grid) || __builtin_add_overflow(exact->sum, grid, &sum)) {
+        if (!exact_spill_double(exact, value, 1))
+            return false;
+    } else {
+        exact->sum = sum;
+    }
+    exact->count++;
+    return true;
+}
+
+static inline bool exact_remove(struct exact *exact, double value)
+{
+    __int128 grid, sum;
+    if (!exact_on_grid(value, &grid) || __builtin_sub_overflow(exact->sum, grid, &sum)) {
+        if (!exact_spill_double(exact, value, -1))
+            return false;
+    } else {
+        exact->sum = sum;
+    }
+    exact->count--;
+    return true;
+}
+
+static inline bool exact_add_wide(struct exact *exact, __int128 value)
+{
+    __int128 sum;
+    if (__builtin_add_overflow(exact->sum, value, &sum)) {
+        if (!exact_spill_wide(exact, value, 1))
+            return false;
+    } else {
+        exact->sum = sum;
+    }
+    exact->count++;
+    return true;
+}
+
+static inline bool exact_remove_wide(struct exact *exact, __int128 value)
+{
+    __int128 sum;
+    if (__builtin_sub_overflow(exact->sum, value, &sum)) {
+        if (!exact_spill_wide(exact, value, -1))
+            return false;
+    } else {
+        exact->sum = sum;
+    }
+    exact->count--;
+    return true;
+}
+
+/* The sum of doubles, rounded once. */
+double exact_sum(const struct exact *exact);
+/* The sum of integers or DECIMALs in their own unit; false where it does not fit. */
+bool exact_sum_wide(const struct exact *exact, __int128 *ret);
+/* Sum / count, rounded once; count > 0. */
+double exact_mean(const struct exact *exact);
+/* Sum / (count * 10^scale) of integers (scale 0) or DECIMALs, rounded once. */
+double exact_mean_wide(const struct exact *exact, int scale);
+
+#endif

@@ -1,0 +1,224 @@
+#include "feature/expr.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "feature/kernels.h"
+
+size_t rep_width(enum rep rep)
+{
+    static const size_t widths[] = {
+        1, sizeof(int64_t), sizeof(__int128), sizeof(double), sizeof(struct text), sizeof(struct interval)};
+    return widths[rep];
+}
+
+enum rep rep_of_type(const struct type *type)
+{
+    switch (type->id) {
+    case TYPE_BOOLEAN:
+        return REP_BOOLEAN;
+    case TYPE_UINT64:
+    case TYPE_HUGEINT:
+        return REP_WIDE;
+    case TYPE_DECIMAL:
+        return type->precision <= 18 ? REP_INT : REP_WIDE;
+    case TYPE_FLOAT:
+    case TYPE_DOUBLE:
+        return REP_DOUBLE;
+    case TYPE_VARCHAR:
+        return REP_TEXT;
+    case TYPE_INTERVAL:
+        return REP_INTERVAL;
+    default:
+        return REP_INT;
+    }
+}
+
+expr_run expr_find(const char *name, int n_args, const enum rep *args, enum rep result)
+{
+    static const char letters[] = "biwdtv";
+    static const struct kernel *const tables[] = {
+        kernels_arithmetic, kernels_logic,    kernels_compare, kernels_math,  kernels_integer, kernels_time,
+        kernels_calendar,   kernels_interval, kernels_text,    kernels_build, kernels_hash};
+    char wanted[4] = {0};
+    assert(n_args <= 3);
+    for (int i = 0; i < n_args; i++)
+        wanted[i] = letters[args[i]];
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const struct kernel *k = tables[t]; k->name; k++)
+            if (strcasecmp(k->name, name) == 0 && strcmp(k->args, wanted) == 0 &&
+                k->result[0] == letters[result])
+                return k->run;
+    return NULL;
+}
+
+/* What a program does with one distinct expression. */
+struct step {
+    const struct expr *expr;
+    struct vector vector;
+    struct call call;
+};
+
+struct program {
+    struct step *steps;
+    int n_steps;
+    int *roots;
+    int n_roots;
+    int64_t capacity;
+    void *memory;
+    size_t bytes;
+    struct scratch scratch;
+};
+
+static int find_step(const struct program *program, const struct expr *expr)
+{
+    for (int i = 0; i < program->n_steps; i++)
+        if (program->steps[i].expr == expr)
+            return i;
+    return -1;
+}
+
+/* Adds an expression after its arguments; expressions are already distinct objects, so equality is identity.
+ */
+static int add_step(struct program *program, const struct expr *expr)
+{
+    int found = find_step(program, expr);
+    if (found >= 0)
+        return found;
+    for (int i = 0; i < expr->n_args; i++)
+        add_step(program, expr->args[i]);
+    program->steps[program->n_steps].expr = expr;
+    return program->n_steps++;
+}
+
+static void fill_constant(struct step *step, int64_t capacity)
+{
+    const struct expr *expr = step->expr;
+    size_t width = rep_width(expr->rep);
+    memset(step->vector.state, expr->is_null ? STATE_NULL : STATE_VALUE, (size_t)capacity);
+    for (int64_t i = 0; i < capacity; i++)
+        memcpy((char *)step->vector.data + (size_t)i * width, &expr->value, width);
+}
+
+static void link_call(struct program *program, struct step *step)
+{
+    const struct expr *expr = step->expr;
+    const struct type *from = expr->n_args ? &expr->args[0]->type : &expr->type;
+    step->call = (struct call){.run = expr->run,
+                               .out = &step->vector,
+                               .type = expr->type.id,
+                               .precision = expr->type.precision,
+                               .scale = expr->type.scale,
+                               .from = from->id,
+                               .second = expr->n_args > 1 ? expr->args[1]->type.id : from->id,
+                               .scratch = &program->scratch,
+                               .from_precision = from->id == TYPE_DECIMAL ? from->precision : 0,
+                               .from_scale = from->id == TYPE_DECIMAL ? from->scale : 0,
+                               .values = from->values};
+    for (int i = 0; i < expr->n_args; i++)
+        step->call.in[i] = &program->steps[find_step(program, expr->args[i])].vector;
+}
+
+/* Vectors lie in one block: values first, 64-byte aligned, then states. Window results bring their own
+ * memory. */
+static bool lay_out(struct program *program)
+{
+    size_t bytes = 0, capacity = ((size_t)program->capacity + 63) / 64 * 64;
+    for (int i = 0; i < program->n_steps; i++)
+        if (program->steps[i].expr->kind != EXPR_WINDOW)
+            bytes += capacity * (rep_width(program->steps[i].expr->rep) + 1);
+    char *at = memory_aligned(bytes);
+    if (!at)
+        return false;
+    memset(at, 0, bytes);
+    program->memory = at;
+    program->bytes = bytes;
+    for (int i = 0; i < program->n_steps; i++) {
+        struct step *step = &program->steps[i];
+        step->vector.rep = step->expr->rep;
+        if (step->expr->kind == EXPR_WINDOW)
+            continue;
+        step->vector.data = at;
+        at += capacity * rep_width(step->expr->rep);
+        step->vector.state = (uint8_t *)at;
+        at += capacity;
+    }
+    return true;
+}
+
+int program_new(struct expr *const *roots, int n, int64_t capacity, struct program **ret, struct error *error)
+{
+    struct program *program = memory_new(1, sizeof *program);
+    /* Arguments have smaller ids than their users: no root needs more steps than its id says. */
+    int last = -1;
+    for (int i = 0; i < n; i++)
+        last = roots[i]->id > last ? roots[i]->id : last;
+    if (program) {
+        program->capacity = capacity;
+        program->steps = memory_new((size_t)(last + 1), sizeof *program->steps);
+        program->roots = memory_new((size_t)n, sizeof *program->roots);
+        program->n_roots = n;
+    }
+    if (!program || !program->steps || !program->roots)
+        goto memory;
+    for (int i = 0; i < n; i++)
+        program->roots[i] = add_step(program, roots[i]);
+    if (!lay_out(program))
+        goto memory;
+    for (int i = 0; i < program->n_steps; i++) {
+        struct step *step = &program->steps[i];
+        if (step->expr->kind == EXPR_CONSTANT)
+            fill_constant(step, capacity);
+        else if (step->expr->kind == EXPR_CALL)
+            link_call(program, step);
+    }
+    *ret = program;
+    return OK;
+memory:
+    program_free(program);
+    return error_set(error, CODE_MEMORY, "no memory for the vectors of %d expressions", n);
+}
+
+void program_free(struct program *program)
+{
+    if (!program)
+        return;
+    scratch_done(&program->scratch);
+    free(program->memory);
+    free(program->steps);
+    free(program->roots);
+    free(program);
+}
+
+void program_run(struct program *program, const struct table *events, const struct schema *schema,
+                 int64_t from, int64_t n, const struct vector *windows, int64_t window_from)
+{
+    assert(n <= program->capacity);
+    scratch_reset(&program->scratch);
+    for (int i = 0; i < program->n_steps; i++) {
+        struct step *step = &program->steps[i];
+        int index = step->expr->index;
+        if (step->expr->kind == EXPR_COLUMN) {
+            vector_load(&events->columns[index], &schema->fields[index].type, from, n, &step->vector);
+        } else if (step->expr->kind == EXPR_WINDOW) {
+            const struct vector *window = &windows[index];
+            step->vector.data = (char *)window->data + (size_t)window_from * rep_width(window->rep);
+            step->vector.state = window->state + window_from;
+        } else if (step->expr->kind == EXPR_CALL) {
+            step->call.run(&step->call, n);
+        }
+    }
+}
+
+const struct vector *program_root(const struct program *program, int i)
+{
+    assert(i >= 0 && i < program->n_roots);
+    return &program->steps[program->roots[i]].vector;
+}
+
+size_t program_bytes(const struct program *program)
+{
+    return program->bytes + program->scratch.bytes;
+}

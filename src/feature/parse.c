@@ -1,0 +1,575 @@
+#include "feature/parse.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/units.h"
+
+/* How many statements DuckDB sees in a piece of text; -1 where it does not parse. */
+static int64_t count_statements(struct duck *duck, const char *sql, size_t size)
+{
+    char *copy = memory_text(sql, size);
+    if (!copy)
+        return -1;
+    duckdb_extracted_statements statements = NULL;
+    int64_t n = (int64_t)duckdb_extract_statements(duck->connection, copy, &statements);
+    if (n == 0 && statements && duckdb_extract_statements_error(statements))
+        n = -1;
+    if (statements)
+        duckdb_destroy_extracted(&statements);
+    free(copy);
+    return n;
+}
+
+/* Finds where the last statement begins: the first semicolon that leaves n - 1 statements before it and one
+ * after. */
+static int find_last(struct duck *duck, const char *sql, size_t size, int64_t n, size_t *ret)
+{
+    if (n == 1) {
+        *ret = 0;
+        return OK;
+    }
+    for (size_t i = 0; i < size; i++)
+        if (sql[i] == ';' && count_statements(duck, sql, i + 1) == n - 1 &&
+            count_statements(duck, sql + i + 1, size - i - 1) == 1) {
+            *ret = i + 1;
+            return OK;
+        }
+    return CODE_INVALID;
+}
+
+void parse_place(const struct parsed *parsed, uint64_t position, struct error *error)
+{
+    if (!error)
+        return;
+    size_t length = parsed->select_sql ? strlen(parsed->select_sql) : 0;
+    if (position > length) {
+        error_at(error, parsed->name, 0, 0);
+        return;
+    }
+    int64_t line = 1, column = 1;
+    for (size_t i = 0; i < parsed->select_offset + position; i++) {
+        column += ((unsigned char)parsed->sql[i] & 0xc0) != 0x80; /* characters of UTF-8, not bytes */
+        if (parsed->sql[i] == '\n') {
+            line++;
+            column = 1;
+        }
+    }
+    error_at(error, parsed->name, line, column);
+}
+
+uint64_t parse_location(yyjson_val *node)
+{
+    if (yyjson_is_obj(node)) {
+        yyjson_val *own = yyjson_obj_get(node, "query_location");
+        if (own && yyjson_get_uint(own) != UINT64_MAX && yyjson_is_uint(own))
+            return yyjson_get_uint(own);
+        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
+        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
+            uint64_t found = parse_location(yyjson_obj_iter_get_val(key));
+            if (found != UINT64_MAX)
+                return found;
+        }
+    } else if (yyjson_is_arr(node)) {
+        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
+        for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter));) {
+            uint64_t found = parse_location(item);
+            if (found != UINT64_MAX)
+                return found;
+        }
+    }
+    return UINT64_MAX;
+}
+
+uint64_t parse_find_call(yyjson_val *node, const char *name, int *n)
+{
+    uint64_t found = UINT64_MAX;
+    if (yyjson_is_obj(node)) {
+        const char *own = yyjson_get_str(yyjson_obj_get(node, "function_name"));
+        if (own && strcasecmp(own, name) == 0 && (*n)-- == 0)
+            return parse_location(node);
+        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
+        for (yyjson_val *key; found == UINT64_MAX && (key = yyjson_obj_iter_next(&iter));)
+            found = parse_find_call(yyjson_obj_iter_get_val(key), name, n);
+    } else if (yyjson_is_arr(node)) {
+        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
+        for (yyjson_val *item; found == UINT64_MAX && (item = yyjson_arr_iter_next(&iter));)
+            found = parse_find_call(item, name, n);
+    }
+    return found;
+}
+
+static uint64_t start_of_select(const struct parsed *parsed)
+{
+    return strspn(parsed->select_sql, " \t\r\n");
+}
+
+/* An error that DuckDB reports as JSON, with its position. Its list of candidates is left out: it can be
+ * long. */
+static int serialized_error(const struct parsed *parsed, yyjson_val *root, struct error *error)
+{
+    const char *message = yyjson_get_str(yyjson_obj_get(root, "error_message"));
+    const char *position = yyjson_get_str(yyjson_obj_get(root, "position"));
+    char line[512];
+    snprintf(line, sizeof line, "%s", message ? message : "the statement cannot be understood");
+    char *cut = strstr(line, "\n\tCandidate functions");
+    if (cut)
+        *cut = 0;
+    for (char *p = line; *p; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = ' ';
+    if (strstr(line, "Only SELECT statements"))
+        snprintf(line, sizeof line, "a plan ends with a SELECT, whose columns are the features");
+    error_set(error, CODE_INVALID, "%s", line);
+    parse_place(parsed, position ? strtoull(position, NULL, 10) : start_of_select(parsed), error);
+    return CODE_INVALID;
+}
+
+static int serialize(struct parsed *parsed, const char *call, yyjson_doc **ret, struct error *error)
+{
+    char *json = NULL;
+    const char *parameter = parsed->select_sql;
+    int rc = duck_value(&parsed->duck, call, &parameter, 1, &json, error);
+    if (rc != OK) {
+        error_at(error, parsed->name, 0, 0);
+        return rc;
+    }
+    yyjson_doc *doc = json ? yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INF_AND_NAN) : NULL;
+    free(json);
+    if (!doc)
+        return error_set(error, CODE_INTERNAL, "DuckDB's serialised statement cannot be read");
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (yyjson_get_bool(yyjson_obj_get(root, "error"))) {
+        rc = serialized_error(parsed, root, error);
+        yyjson_doc_free(doc);
+        return rc;
+    }
+    *ret = doc;
+    return OK;
+}
+
+/* $1 or ?, which DuckDB 1.5 cannot bind here and answers with an error of its own making. */
+static yyjson_val *find_parameter(yyjson_val *node)
+{
+    yyjson_val *found = NULL;
+    if (yyjson_is_obj(node)) {
+        const char *class = yyjson_get_str(yyjson_obj_get(node, "class"));
+        if (class && strcmp(class, "PARAMETER") == 0)
+            return node;
+        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
+        for (yyjson_val *key; !found && (key = yyjson_obj_iter_next(&iter));)
+            found = find_parameter(yyjson_obj_iter_get_val(key));
+    } else if (yyjson_is_arr(node)) {
+        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
+        for (yyjson_val *item; !found && (item = yyjson_arr_iter_next(&iter));)
+            found = find_parameter(item);
+    }
+    return found;
+}
+
+static int serialize_select(struct parsed *parsed, struct error *error)
+{
+    int rc = serialize(parsed, "SELECT json_serialize_sql($1::VARCHAR)", &parsed->syntax, error);
+    yyjson_val *parameter = rc == OK ? find_parameter(yyjson_doc_get_root(parsed->syntax)) : NULL;
+    if (parameter) {
+        rc = error_set(error, CODE_UNSUPPORTED, "a plan has no parameters; write the value itself");
+        uint64_t place = parse_location(parameter);
+        parse_place(parsed, place == UINT64_MAX ? start_of_select(parsed) : place, error);
+    }
+    if (rc == OK)
+        rc = serialize(parsed, "SELECT json_serialize_plan($1::VARCHAR, skip_null := true)", &parsed->bound,
+                       error);
+    if (rc != OK)
+        return rc;
+    yyjson_val *statements = yyjson_obj_get(yyjson_doc_get_root(parsed->syntax), "statements");
+    yyjson_val *node = yyjson_obj_get(yyjson_arr_get(statements, 0), "node");
+    parsed->select_list = yyjson_obj_get(node, "select_list");
+    parsed->plan = yyjson_arr_get(yyjson_obj_get(yyjson_doc_get_root(parsed->bound), "plans"), 0);
+    if (!parsed->select_list || !parsed->plan) {
+        error_set(error, CODE_UNSUPPORTED,
+                  "the last statement must be a plain SELECT ... FROM (no UNION, no VALUES)");
+        parse_place(parsed, start_of_select(parsed), error);
+        return CODE_UNSUPPORTED;
+    }
+    return OK;
+}
+
+/* Runs one statement of the preamble after a look at its kind: a plan may create its table and types, nothing
+ * else. */
+static int run_preamble(struct parsed *parsed, duckdb_extracted_statements statements, idx_t i,
+                        struct error *error)
+{
+    duckdb_prepared_statement prepared = NULL;
+    int rc = OK;
+    if (duckdb_prepare_extracted_statement(parsed->duck.connection, statements, i, &prepared) !=
+        DuckDBSuccess) {
+        rc = duck_error(error, CODE_INVALID, duckdb_prepare_error(prepared));
+    } else {
+        duckdb_statement_type type = duckdb_prepared_statement_type(prepared);
+        duckdb_result result;
+        if (type != DUCKDB_STATEMENT_TYPE_CREATE && type != DUCKDB_STATEMENT_TYPE_ALTER)
+            rc = error_set(
+                error, CODE_UNSUPPORTED,
+                "statement %llu: a plan has CREATE TABLE, CREATE TYPE and COMMENT ON statements and ends "
+                "with one SELECT",
+                (unsigned long long)i + 1);
+        else {
+            if (duckdb_execute_prepared(prepared, &result) != DuckDBSuccess)
+                rc = duck_error(error, CODE_INVALID, duckdb_result_error(&result));
+            duckdb_destroy_result(&result);
+        }
+    }
+    duckdb_destroy_prepare(&prepared);
+    if (rc != OK)
+        error_at(error, parsed->name, 0, 0);
+    return rc;
+}
+
+/* Where DuckDB's parser stopped: its message ends with "LINE 3: the line" and a caret under the place. A long
+ * line is cut there ("..."), and then the column is not known. */
+static void place_syntax_error(const struct parsed *parsed, const char *message, const char *sql,
+                               struct error *error)
+{
+    const char *shown = message ? strstr(message, "\nLINE ") : NULL;
+    char *text;
+    int64_t line = shown ? strtoll(shown + strlen("\nLINE "), &text, 10) : 0;
+    if (line <= 0 || strncmp(text, ": ", 2) != 0) {
+        /* "at end of input": the last line that holds anything. */
+        int64_t last = 1;
+        for (const char *p = sql; *p; p++)
+            last += *p == '\n' && p[1 + strspn(p + 1, " \t\r\n")];
+        error_at(error, parsed->name, last, 0);
+        return;
+    }
+    text += 2;
+    const char *below = strchr(text, '\n'), *caret = below ? strchr(below, '^') : NULL;
+    bool cut = strncmp(text, "...", 3) == 0;
+    error_at(error, parsed->name, line, caret && !cut ? caret - below - (text - (shown + 1)) : 0);
+}
+
+static int split(struct parsed *parsed, const char *sql, size_t size, struct error *error)
+{
+    char *copy = memory_text(sql, size);
+    if (!copy)
+        return error_set(error, CODE_MEMORY, "no memory for %s", parsed->name);
+    duckdb_extracted_statements statements = NULL;
+    idx_t n = duckdb_extract_statements(parsed->duck.connection, copy, &statements);
+    int rc = OK;
+    const char *message = statements ? duckdb_extract_statements_error(statements) : NULL;
+    if (n == 0 && message && message[0]) {
+        rc = duck_error(error, CODE_INVALID, message);
+        place_syntax_error(parsed, message, copy, error);
+    } else if (n == 0) {
+        rc = error_set(
+            error, CODE_INVALID,
+            "the plan is empty: it needs a CREATE TABLE for the events and a SELECT for the features");
+        error_at(error, parsed->name, 0, 0);
+    }
+    free(copy);
+    for (idx_t i = 0; rc == OK && i + 1 < n; i++)
+        rc = run_preamble(parsed, statements, i, error);
+    if (rc == OK && find_last(&parsed->duck, sql, size, (int64_t)n, &parsed->select_offset) != OK) {
+        rc = error_set(error, CODE_INVALID, "the SELECT at the end cannot be told from what precedes it");
+        error_at(error, parsed->name, 0, 0);
+    }
+    if (statements)
+        duckdb_destroy_extracted(&statements);
+    if (rc != OK)
+        return rc;
+    parsed->select_sql = memory_text(sql + parsed->select_offset, size - parsed->select_offset);
+    return parsed->select_sql ? OK : error_set(error, CODE_MEMORY, "no memory for %s", parsed->name);
+}
+
+/* "shrike: label, late after=7 days": words separated by commas. */
+static int read_role(const char *comment, const char *column, struct field *field, struct late *late,
+                     struct error *error)
+{
+    const char *prefix = "shrike:";
+    while (isspace((unsigned char)*comment))
+        comment++;
+    if (strncasecmp(comment, prefix, strlen(prefix)) != 0)
+        return OK;
+    comment += strlen(prefix);
+    char words[256];
+    snprintf(words, sizeof words, "%s", comment);
+    char *rest = words;
+    for (char *word; (word = strsep(&rest, ","));) {
+        while (isspace((unsigned char)*word))
+            word++;
+        char *end = word + strlen(word);
+        while (end > word && isspace((unsigned char)end[-1]))
+            *--end = 0;
+        if (strcasecmp(word, "label") == 0) {
+            field->roles |= ROLE_LABEL;
+        } else if (strcasecmp(word, "secret") == 0) {
+            field->roles |= ROLE_SECRET;
+        } else if (strncasecmp(word, "late", 4) == 0) {
+            char *equals = strchr(word, '=');
+            if (!equals || strncasecmp(word, "late after", 10) != 0 ||
+                units_duration(equals + 1, &late->after_us, NULL) != OK)
+                return error_set(
+                    error, CODE_INVALID,
+                    "column %s: expected \"late after=DURATION\" (late after=7 days), found \"%s\"", column,
+                    word);
+            field->roles |= ROLE_LATE;
+            late->is_late = true;
+        } else {
+            return error_set(
+                error, CODE_INVALID,
+                "column %s: unknown role \"%s\"; the roles are label, late after=DURATION and secret", column,
+                word);
+        }
+    }
+    if ((field->roles & ROLE_LABEL) && !late->is_late)
+        return error_set(error, CODE_INVALID,
+                         "column %s: a label needs its delay: 'shrike: label, late after=7 days'", column);
+    return OK;
+}
+
+static char *result_text(duckdb_result *result, idx_t column, idx_t row)
+{
+    return duckdb_value_is_null(result, column, row) ? NULL : duckdb_value_varchar(result, column, row);
+}
+
+static int read_default(struct parsed *parsed, struct late *late, struct error *error)
+{
+    struct buffer sql;
+    char *number = NULL;
+    buffer_init(&sql, LIMIT_SQL);
+    buffer_format(&sql, "SELECT CAST(TRY_CAST(%s AS DOUBLE) AS VARCHAR)", late->default_sql);
+    int rc = duck_value(&parsed->duck, sql.data, NULL, 0, &number, error);
+    late->has_number = rc == OK && number;
+    late->number = late->has_number ? strtod(number, NULL) : 0;
+    free(number);
+    buffer_done(&sql);
+    return rc;
+}
+
+static int read_column(struct parsed *parsed, duckdb_result *columns, int i, struct error *error)
+{
+    struct field *field = &parsed->events->fields[i];
+    char *comment = result_text(columns, 1, (idx_t)i), *fallback = result_text(columns, 2, (idx_t)i);
+    char *key = result_text(columns, 3, (idx_t)i);
+    int rc = OK;
+    if (comment)
+        rc = read_role(comment, field->name, field, &parsed->late[i], error);
+    if (key && strcmp(key, "true") == 0)
+        field->roles |= ROLE_ID;
+    if (fallback) {
+        struct buffer sql;
+        buffer_init(&sql, LIMIT_SQL);
+        buffer_format(&sql, "CAST((%s) AS ", fallback);
+        parse_print_column_type(&field->type, &sql);
+        buffer_text(&sql, ")");
+        parsed->late[i].default_sql = sql.data;
+        if (rc == OK)
+            rc = buffer_check(&sql, "a column's DEFAULT", error);
+        if (rc == OK)
+            rc = read_default(parsed, &parsed->late[i], error);
+    }
+    field->optional = parsed->late[i].is_late;
+    duckdb_free(comment);
+    duckdb_free(fallback);
+    duckdb_free(key);
+    return rc;
+}
+
+/* The one table that the preamble created: names, types, primary key, comments, defaults. */
+static int read_events(struct parsed *parsed, struct error *error)
+{
+    parsed->table_name = NULL;
+    char *count = NULL;
+    int rc = duck_value(&parsed->duck, "SELECT CAST(count(*) AS VARCHAR) FROM duckdb_tables()", NULL, 0,
+                        &count, error);
+    if (rc == OK && strcmp(count, "1") != 0)
+        rc = error_set(error, CODE_INVALID, "a plan has exactly one CREATE TABLE, for the events; found %s",
+                       count);
+    free(count);
+    if (rc == OK)
+        rc = duck_value(&parsed->duck, "SELECT table_name FROM duckdb_tables()", NULL, 0, &parsed->table_name,
+                        error);
+    if (rc != OK)
+        return rc;
+
+    struct buffer sql;
+    buffer_init(&sql, LIMIT_SQL);
+    buffer_text(&sql, "SELECT * FROM ");
+    duck_identifier(&sql, parsed->table_name);
+    buffer_text(&sql, " LIMIT 0");
+    duckdb_result rows, columns;
+    rc = duck_query(&parsed->duck, sql.data, NULL, 0, &rows, error);
+    buffer_done(&sql);
+    if (rc != OK)
+        return rc;
+    int n = (int)duckdb_column_count(&rows);
+    parsed->events = schema_new(0);
+    parsed->late = memory_new((size_t)n, sizeof *parsed->late);
+    if (!parsed->events || !parsed->late)
+        rc = error_set(error, CODE_MEMORY, "no memory for %d columns", n);
+    for (int i = 0; rc == OK && i < n; i++) {
+        duckdb_logical_type logical = duckdb_column_logical_type(&rows, (idx_t)i);
+        struct type type = {0};
+        rc = duck_type(logical, &type, error);
+        if (rc != OK)
+            error_prefix(error, "column %s", duckdb_column_name(&rows, (idx_t)i));
+        else
+            rc = schema_add(parsed->events, duckdb_column_name(&rows, (idx_t)i), type, error);
+        dictionary_unref(type.values);
+        duckdb_destroy_logical_type(&logical);
+    }
+    duckdb_destroy_result(&rows);
+    if (rc != OK)
+        return rc;
+    rc =
+        duck_query(&parsed->duck,
+                   "SELECT column_name, comment, column_default, CAST(coalesce((SELECT bool_or(list_contains("
+                   "constraint_column_names, column_name)) FROM duckdb_constraints() WHERE constraint_type = "
+                   "'PRIMARY KEY'), "
+                   "false) AS VARCHAR) FROM duckdb_columns() WHERE NOT internal ORDER BY column_index",
+                   NULL, 0, &columns, error);
+    if (rc != OK)
+        return rc;
+    for (int i = 0; rc == OK && i < n; i++)
+        rc = read_column(parsed, &columns, i, error);
+    duckdb_destroy_result(&columns);
+    return rc;
+}
+
+/* Bytes of the character at `text`, of which `left` bytes are there; 0 where it is not UTF-8. */
+static size_t utf8_width(const unsigned char *text, size_t left)
+{
+    size_t n = text[0] < 0x80   ? 1
+               : text[0] < 0xc2 ? 0
+               : text[0] < 0xe0 ? 2
+               : text[0] < 0xf0 ? 3
+               : text[0] < 0xf5 ? 4
+                                : 0;
+    if (n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    /* Longer than need be, one half of a pair, beyond the last code. */
+    bool strange = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+                   (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f);
+    return n > 2 && strange ? 0 : n;
+}
+
+static int check_text(const char *sql, size_t size, const char *name, struct error *error)
+{
+    int64_t line = 1, column = 1;
+    int rc = OK;
+    if (size > LIMIT_SQL) {
+        line = column = 0;
+        rc = error_set(error, CODE_LIMIT, "the text is larger than %d bytes", LIMIT_SQL);
+    }
+    for (size_t at = 0, width; rc == OK && at < size; at += width) {
+        width = utf8_width((const unsigned char *)sql + at, size - at);
+        if (!width)
+            rc = error_set(error, CODE_INVALID, "the text is not UTF-8 here: is it SQL?");
+        else if (!sql[at])
+            rc = error_set(error, CODE_INVALID, "the text has a zero byte: is it SQL?");
+        else if (sql[at] == '\n')
+            line++, column = 1;
+        else
+            column++;
+    }
+    if (rc != OK)
+        error_at(error, name, line, column);
+    return rc;
+}
+
+int parse_plan(const char *sql, size_t size, const char *name, struct parsed *ret, struct error *error)
+{
+    struct parsed parsed = {.name = name, .sql = sql};
+    int rc = check_text(sql, size, name, error);
+    if (rc == OK)
+        rc = duck_open(&parsed.duck, NULL, error);
+    if (rc == OK)
+        rc = duck_run(&parsed.duck, "SET enable_external_access = false", error);
+    if (rc == OK)
+        rc = split(&parsed, sql, size, error);
+    if (rc == OK) {
+        rc = read_events(&parsed, error);
+        if (rc != OK && error && !error->place[0])
+            error_at(error, name, 0, 0);
+    }
+    if (rc == OK)
+        rc = serialize_select(&parsed, error);
+    if (rc != OK) {
+        parse_done(&parsed);
+        return rc;
+    }
+    *ret = parsed;
+    return OK;
+}
+
+static int create_table(struct parsed *parsed, const struct schema *schema, const char *table,
+                        struct error *error)
+{
+    struct buffer sql;
+    buffer_init(&sql, 16 * (size_t)LIMIT_SQL);
+    buffer_text(&sql, "CREATE TABLE ");
+    duck_identifier(&sql, table);
+    for (int i = 0; i < schema->n; i++) {
+        buffer_text(&sql, i ? ", " : " (");
+        duck_identifier(&sql, schema->fields[i].name);
+        buffer_text(&sql, " ");
+        parse_print_column_type(&schema->fields[i].type, &sql);
+    }
+    buffer_text(&sql, ")");
+    int rc = buffer_check(&sql, "the table's definition", error);
+    if (rc == OK)
+        rc = duck_run(&parsed->duck, sql.data, error);
+    buffer_done(&sql);
+    return rc;
+}
+
+int parse_over(struct schema *schema, const char *table, const char *sql, size_t size, const char *name,
+               struct parsed *ret, struct error *error)
+{
+    struct parsed parsed = {.name = name, .sql = sql, .over = true};
+    int rc = check_text(sql, size, name, error);
+    if (rc == OK)
+        rc = duck_open(&parsed.duck, NULL, error);
+    if (rc == OK)
+        rc = duck_run(&parsed.duck, "SET enable_external_access = false", error);
+    if (rc == OK)
+        rc = create_table(&parsed, schema, table, error);
+    if (rc == OK && count_statements(&parsed.duck, sql, size) > 1) {
+        rc = error_set(error, CODE_INVALID, "expected one SELECT, found several statements");
+        error_at(error, name, 0, 0);
+    }
+    if (rc == OK) {
+        parsed.events = schema_ref(schema);
+        parsed.late = memory_new((size_t)schema->n, sizeof *parsed.late);
+        parsed.table_name = memory_text(table, strlen(table));
+        parsed.select_sql = memory_text(sql, size);
+        rc = parsed.late && parsed.table_name && parsed.select_sql
+                 ? serialize_select(&parsed, error)
+                 : error_set(error, CODE_MEMORY, "no memory for %s", name);
+    }
+    if (rc != OK) {
+        parse_done(&parsed);
+        return rc;
+    }
+    *ret = parsed;
+    return OK;
+}
+
+void parse_done(struct parsed *parsed)
+{
+    for (int i = 0; parsed->late && parsed->events && i < parsed->events->n; i++)
+        free(parsed->late[i].default_sql);
+    free(parsed->late);
+    schema_unref(parsed->events);
+    free(parsed->table_name);
+    free(parsed->select_sql);
+    yyjson_doc_free(parsed->syntax);
+    yyjson_doc_free(parsed->bound);
+    duck_close(&parsed->duck);
+    *parsed = (struct parsed){0};
+}

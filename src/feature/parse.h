@@ -1,0 +1,69 @@
+/*
+ * Reading a plan file with DuckDB: its statements are split, run (CREATE, COMMENT) or serialised (the SELECT)
+ * there. What is kept are the events' columns with their roles, the SELECT's bound tree (types) and its
+ * syntax tree (places).
+ */
+#ifndef SHRIKE_FEATURE_PARSE_H
+#define SHRIKE_FEATURE_PARSE_H
+
+#include <yyjson.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "table/duck.h"
+#include "table/table.h"
+
+/* What a late column's comment and DEFAULT say; index = column. */
+struct late {
+    bool is_late;
+    int64_t after_us;
+    char *default_sql; /* the DEFAULT expression, cast to the column's type; NULL = none */
+    bool has_number;   /* and its value, where it is a number */
+    double number;
+};
+
+struct parsed {
+    const char *name; /* of the file, for messages; borrowed */
+    const char *sql;  /* the whole file; borrowed */
+    bool over; /* one SELECT over given columns: no windows, no event time */
+    size_t select_offset;
+    char *select_sql;
+    struct duck duck;
+    char *table_name;
+    struct schema *events;
+    struct late *late; /* events->n */
+    yyjson_doc *syntax, *bound;
+    yyjson_val *select_list; /* of the syntax tree */
+    yyjson_val *plan;        /* the top operator of the bound tree */
+};
+
+/* Reads a plan: one CREATE TABLE, COMMENTs, one SELECT at the end. */
+int parse_plan(const char *sql, size_t size, const char *name, struct parsed *ret, struct error *error);
+/* Reads one SELECT over one table of the given columns. */
+int parse_over(struct schema *schema, const char *table, const char *sql, size_t size, const char *name,
+               struct parsed *ret, struct error *error);
+void parse_done(struct parsed *parsed);
+
+/* Turns a byte position in the SELECT into a place of the file in the error; UINT64_MAX: the file alone. */
+void parse_place(const struct parsed *parsed, uint64_t position, struct error *error);
+
+/* query_location of a syntax tree node or, where it has none, of the first node below that has one. */
+uint64_t parse_location(yyjson_val *node);
+/* Location of the n-th (from 0) function or window call named `name` in a syntax subtree; UINT64_MAX if
+ * absent. */
+uint64_t parse_find_call(yyjson_val *node, const char *name, int *n);
+
+/* Appends a bound expression as SQL that DuckDB reads back. `reference` prints BOUND_REF index i.
+ * CODE_UNSUPPORTED for nodes it does not know. */
+struct sql_context {
+    void (*reference)(void *context, int64_t index, struct buffer *out);
+    void *context;
+};
+int parse_print(yyjson_val *bound, const struct sql_context *context, struct buffer *out,
+                struct error *error);
+/* A bound type as SQL: "DECIMAL(10,2)". */
+int parse_print_type(yyjson_val *type, struct buffer *out, struct error *error);
+/* A column's type as SQL, an ENUM with all of its values. */
+void parse_print_column_type(const struct type *type, struct buffer *out);
+
+#endif

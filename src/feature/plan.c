@@ -1,0 +1,438 @@
+#include "feature/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "feature/compile.h"
+
+static const char *text_of(yyjson_val *object, const char *key)
+{
+    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+    return text ? text : "";
+}
+
+int plan_warn(struct plan *plan, struct error *error, const char *format, ...)
+{
+    char message[ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    for (size_t i = 0; i < plan->n_warnings; i++)
+        if (strcmp(plan->warnings[i], message) == 0)
+            return OK;
+    char *copy = arena_text(&plan->arena, message, strlen(message));
+    if (!copy ||
+        !memory_grow(&plan->warnings, &plan->warnings_capacity, plan->n_warnings + 1, sizeof *plan->warnings))
+        return error_set(error, CODE_MEMORY, "no memory for a warning");
+    plan->warnings[plan->n_warnings++] = copy;
+    return OK;
+}
+
+/* What DuckDB calls an operator, what the user wrote, and what to do instead. */
+static int refuse_operator(struct binder *binder, yyjson_val *operator, struct error * error)
+{
+    static const struct {
+        const char *type, *text;
+    } known[] = {
+        {"LOGICAL_FILTER",
+         "WHERE is not supported yet; put the condition into FILTER (WHERE ...) of each aggregate"},
+        {"LOGICAL_ORDER_BY",
+         "ORDER BY at the end has no meaning for features: one row per event, in arrival order"},
+        {"LOGICAL_LIMIT", "LIMIT has no meaning for features: one row per event"},
+        {"LOGICAL_DISTINCT", "DISTINCT has no meaning for features: one row per event"},
+        {"LOGICAL_AGGREGATE_AND_GROUP_BY",
+         "GROUP BY cannot run event by event; write the aggregate with OVER (PARTITION BY ...)"},
+        {"LOGICAL_MATERIALIZED_CTE", "WITH is not supported yet; write the expression in the SELECT itself"},
+        {"LOGICAL_PROJECTION", "a subselect is not supported yet; write the expression in the SELECT itself"},
+        {"LOGICAL_COMPARISON_JOIN", "a join cannot run event by event; bring the columns into the events"},
+        {"LOGICAL_CROSS_PRODUCT",
+         "a join or subquery cannot run event by event; bring the columns into the events"},
+        {"LOGICAL_DELIM_JOIN", "a subquery cannot run event by event; write a window instead"},
+        {"LOGICAL_DUMMY_SCAN", "a SELECT without FROM gives one row; select from the events table"},
+        {"LOGICAL_CHUNK_GET", "VALUES cannot be the events; select from the events table"},
+        {"LOGICAL_GET", "a table function cannot be the events; select from the events table"},
+        {"LOGICAL_UNNEST", "unnest makes several rows of one; a feature is one value per event"},
+        {"LOGICAL_SAMPLE", "a sample has no meaning for features: one row per event"},
+    };
+    const char *type = text_of(operator, "type");
+    binder->item = yyjson_arr_get_first(binder->parsed->select_list);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(type, known[i].type) == 0)
+            return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s", known[i].text);
+    return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s cannot run event by event", type);
+}
+
+static int bind_scan(struct binder *binder, yyjson_val *operator, struct error * error)
+{
+    struct plan *plan = binder->plan;
+    yyjson_val *columns = yyjson_obj_get(operator, "column_indexes"), *column;
+    if (strcmp(text_of(operator, "type"), "LOGICAL_GET") != 0 ||
+        strcmp(text_of(operator, "name"), "seq_scan") != 0)
+        return refuse_operator(binder, operator, error);
+    size_t n = yyjson_arr_size(columns), i, max;
+    if (!memory_grow(&binder->inputs, &binder->inputs_capacity, n + 1, sizeof *binder->inputs) ||
+        !memory_grow(&binder->inputs_sql, &binder->sql_capacity, n + 1, sizeof *binder->inputs_sql))
+        return error_set(error, CODE_MEMORY, "no memory for the plan");
+    yyjson_arr_foreach(columns, i, max, column)
+    {
+        uint64_t index = yyjson_get_uint(yyjson_obj_get(column, "index"));
+        binder->inputs[i] = NULL; /* a row number, where no column is needed */
+        binder->inputs_sql[i] = NULL;
+        if (index >= (uint64_t)plan->events->n)
+            continue;
+        const struct field *field = &plan->events->fields[index];
+        struct expr expr = {.kind = EXPR_COLUMN,
+                            .type = field->type,
+                            .rep = rep_of_type(&field->type),
+                            .index = (int)index,
+                            .late = plan->late[index].is_late};
+        struct buffer name;
+        buffer_init(&name, LIMIT_SQL);
+        buffer_text(&name, "e.");
+        duck_identifier(&name, field->name);
+        binder->inputs[i] = bind_intern(plan, &expr);
+        binder->inputs_sql[i] = arena_text(&plan->arena, name.data, name.size);
+        buffer_done(&name);
+        if (!binder->inputs[i] || !binder->inputs_sql[i])
+            return error_set(error, CODE_MEMORY, "no memory for the plan");
+    }
+    binder->n_inputs = n;
+    return OK;
+}
+
+/* PROJECTION over any number of WINDOWs over the scan of the events: from the scan up. */
+static int bind_operators(struct binder *binder, yyjson_val *operator, struct error * error)
+{
+    yyjson_val *child = yyjson_arr_get(yyjson_obj_get(operator, "children"), 0);
+    if (strcmp(text_of(operator, "type"), "LOGICAL_WINDOW") != 0)
+        return bind_scan(binder, operator, error);
+    if (strcmp(text_of(child, "type"), "LOGICAL_WINDOW") == 0 ||
+        strcmp(text_of(child, "type"), "LOGICAL_GET") == 0) {
+        int rc = bind_operators(binder, child, error);
+        return rc == OK ? compile_windows(binder, operator, error) : rc;
+    }
+    return refuse_operator(binder, child, error);
+}
+
+static int check_name(struct binder *binder, const char *name, size_t i, struct error *error)
+{
+    struct plan *plan = binder->plan;
+    if (!*name)
+        return bind_refuse(binder, NULL, CODE_INVALID, error, "feature %zu has no name: write ... AS name",
+                           i + 1);
+    if (strpbrk(name, "[]<>"))
+        return bind_refuse(binder, NULL, CODE_INVALID, error,
+                           "feature name \"%s\" has one of [ ] < >, which XGBoost refuses", name);
+    if (strlen(name) > LIMIT_NAME)
+        return bind_refuse(binder, NULL, CODE_LIMIT, error, "a feature's name is longer than %d bytes",
+                           LIMIT_NAME);
+    if (schema_find(plan->features, name) >= 0)
+        return bind_refuse(binder, NULL, CODE_INVALID, error, "two features are named %s", name);
+    return OK;
+}
+
+static void print_input(void *context, int64_t index, struct buffer *out)
+{
+    const struct binder *binder = context;
+    buffer_text(out, binder->inputs_sql[index] ? binder->inputs_sql[index] : "NULL");
+}
+
+static const char *feature_name(yyjson_val *item, yyjson_val *bound)
+{
+    const char *name = text_of(item, "alias");
+    if (*name)
+        return name;
+    name = text_of(bound, "alias");
+    if (!*name && strcmp(text_of(item, "class"), "COLUMN_REF") == 0)
+        name = yyjson_get_str(yyjson_arr_get_last(yyjson_obj_get(item, "column_names")));
+    /* A window without an alias comes back under DuckDB's own name for it, which is the whole expression. */
+    return name && !strpbrk(name, "()") ? name : "";
+}
+
+static int bind_features(struct binder *binder, yyjson_val *projection, struct buffer *oracle,
+                         struct error *error)
+{
+    struct plan *plan = binder->plan;
+    struct parsed *parsed = binder->parsed;
+    yyjson_val *list = yyjson_obj_get(projection, "expressions"), *bound;
+    size_t n = yyjson_arr_size(list), i, max;
+    bool aligned = n == yyjson_arr_size(parsed->select_list); /* not where SELECT has a star */
+    struct sql_context context = {print_input, binder};
+    plan->roots = arena_new(&plan->arena, n, sizeof *plan->roots);
+    plan->features = schema_new(0);
+    if (!plan->roots || !plan->features)
+        return error_set(error, CODE_MEMORY, "no memory for %zu features", n);
+    yyjson_arr_foreach(list, i, max, bound)
+    {
+        binder->item = aligned ? yyjson_arr_get(parsed->select_list, i) : parsed->select_list;
+        const char *name = feature_name(aligned ? binder->item : NULL, bound);
+        int rc = check_name(binder, name, i, error);
+        if (rc == OK)
+            rc = bind_expr(binder, bound, 0, &plan->roots[i], error);
+        if (rc == OK && plan->roots[i]->late)
+            rc = bind_refuse(binder, NULL, CODE_INVALID, error,
+                             "leakage: feature %s uses a late column of the event itself, which is not known "
+                             "at that moment; "
+                             "use a window that ends in the past",
+                             name);
+        if (rc == OK)
+            rc = schema_add(plan->features, name, plan->roots[i]->type, error);
+        plan->has_text |= rc == OK && plan->roots[i]->rep == REP_TEXT;
+        buffer_text(oracle, i ? ", " : "SELECT ");
+        if (rc == OK)
+            rc = parse_print(bound, &context, oracle, error);
+        buffer_text(oracle, " AS ");
+        duck_identifier(oracle, name);
+        if (rc != OK)
+            return rc;
+    }
+    buffer_text(oracle, " FROM shrike_events e ORDER BY e.shrike_seq");
+    return buffer_check(oracle, "the oracle's query", error);
+}
+
+/* Roles that follow from the compiled plan: the event time; a plan without windows takes its only time
+ * column. */
+static int settle_roles(struct plan *plan, bool over, struct error *error)
+{
+    int times = 0, last = -1;
+    for (int i = 0; i < plan->events->n; i++) {
+        enum type_id id = plan->events->fields[i].type.id;
+        if (plan->events->fields[i].roles & ROLE_ID)
+            plan->id_column = plan->id_column < 0 ? i : plan->id_column;
+        if (plan->events->fields[i].roles & ROLE_LABEL) {
+            if (plan->label_column >= 0)
+                return error_set(error, CODE_INVALID, "columns %s and %s are both labels; a plan has one",
+                                 plan->events->fields[plan->label_column].name, plan->events->fields[i].name);
+            plan->label_column = i;
+        }
+        if (id == TYPE_TIMESTAMP || id == TYPE_TIMESTAMPTZ || id == TYPE_DATE)
+            times++, last = i;
+    }
+    if (plan->time_column < 0 && times == 1 && !over) {
+        plan->time_column = last;
+        plan->time_scale = plan->events->fields[last].type.id == TYPE_DATE ? INT64_C(86400000000) : 1;
+    }
+    if (plan->time_column < 0)
+        return OK;
+    struct field *time = &plan->events->fields[plan->time_column];
+    struct buffer sql;
+    buffer_init(&sql, LIMIT_SQL);
+    time->roles |= ROLE_TIME;
+    buffer_text(&sql, type_is_integer(time->type.id) ? "CAST(" : "epoch_us(CAST(");
+    duck_identifier(&sql, time->name);
+    buffer_text(&sql, type_is_integer(time->type.id) ? " AS BIGINT)" : " AS TIMESTAMP))");
+    plan->time_sql = arena_text(&plan->arena, sql.data, sql.size);
+    buffer_done(&sql);
+    return plan->time_sql ? OK : error_set(error, CODE_MEMORY, "no memory for the plan");
+}
+
+static int take_late(struct plan *plan, const struct parsed *parsed, struct error *error)
+{
+    plan->late = arena_new(&plan->arena, (size_t)plan->events->n, sizeof *plan->late);
+    if (!plan->late)
+        return error_set(error, CODE_MEMORY, "no memory for the plan");
+    for (int i = 0; i < plan->events->n; i++) {
+        plan->late[i] = parsed->late[i];
+        if (parsed->late[i].default_sql)
+            plan->late[i].default_sql =
+                arena_text(&plan->arena, parsed->late[i].default_sql, strlen(parsed->late[i].default_sql));
+    }
+    return OK;
+}
+
+static int compile(struct plan *plan, struct parsed *parsed, struct error *error)
+{
+    struct binder binder = {.plan = plan, .parsed = parsed};
+    struct buffer oracle;
+    buffer_init(&oracle, 64 * (size_t)LIMIT_SQL);
+    plan->events = schema_ref(parsed->events);
+    int rc = take_late(plan, parsed, error);
+    if (rc == OK && strcmp(text_of(parsed->plan, "type"), "LOGICAL_PROJECTION") != 0)
+        rc = refuse_operator(&binder, parsed->plan, error);
+    if (rc == OK)
+        rc = bind_operators(&binder, yyjson_arr_get(yyjson_obj_get(parsed->plan, "children"), 0), error);
+    if (rc == OK)
+        rc = bind_features(&binder, parsed->plan, &oracle, error);
+    if (rc == OK)
+        rc = settle_roles(plan, parsed->over, error);
+    if (rc == OK) {
+        plan->oracle = arena_text(&plan->arena, oracle.data, oracle.size);
+        plan->table_name = arena_text(&plan->arena, parsed->table_name, strlen(parsed->table_name));
+        if (!plan->oracle || !plan->table_name)
+            rc = error_set(error, CODE_MEMORY, "no memory for the plan");
+    }
+    buffer_done(&oracle);
+    free(binder.inputs);
+    free(binder.inputs_sql);
+    return rc;
+}
+
+/* Takes `parsed` over. */
+static int plan_new(struct parsed *parsed, const char *sql, size_t size, const char *name, struct plan **ret,
+                    struct error *error)
+{
+    struct plan *plan = memory_new(1, sizeof *plan);
+    if (!plan) {
+        parse_done(parsed);
+        return error_set(error, CODE_MEMORY, "no memory for the plan");
+    }
+    plan->references = 1;
+    plan->id_column = plan->time_column = plan->label_column = -1;
+    plan->time_scale = 1;
+    plan->sql = arena_text(&plan->arena, sql, size);
+    plan->name = arena_text(&plan->arena, name, strlen(name));
+    int rc = plan->sql && plan->name ? compile(plan, parsed, error)
+                                     : error_set(error, CODE_MEMORY, "no memory for the plan");
+    parse_done(parsed);
+    if (rc != OK) {
+        if (error && !error->place[0])
+            error_at(error, name, 0, 0);
+        plan_unref(plan);
+        return rc;
+    }
+    file_sha256_bytes(sql, size, plan->hash);
+    *ret = plan;
+    return OK;
+}
+
+int plan_compile(const char *sql, size_t size, const char *name, struct plan **ret, struct error *error)
+{
+    struct parsed parsed;
+    int rc = parse_plan(sql, size, name, &parsed, error);
+    return rc == OK ? plan_new(&parsed, sql, size, name, ret, error) : rc;
+}
+
+int plan_compile_over(struct schema *schema, const char *table, const char *sql, size_t size,
+                      const char *name, struct plan **ret, struct error *error)
+{
+    struct parsed parsed;
+    int rc = parse_over(schema, table, sql, size, name, &parsed, error);
+    return rc == OK ? plan_new(&parsed, sql, size, name, ret, error) : rc;
+}
+
+int plan_load(const char *path, struct plan **ret, struct error *error)
+{
+    char *sql;
+    size_t size;
+    int rc = file_read(path, LIMIT_SQL, &sql, &size, error);
+    if (rc != OK)
+        return rc;
+    rc = plan_compile(sql, size, path, ret, error);
+    free(sql);
+    return rc;
+}
+
+struct plan *plan_ref(struct plan *plan)
+{
+    __atomic_add_fetch(&plan->references, 1, __ATOMIC_RELAXED);
+    return plan;
+}
+
+void plan_unref(struct plan *plan)
+{
+    if (!plan || __atomic_sub_fetch(&plan->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    for (size_t g = 0; g < plan->n_groups; g++) {
+        free(plan->groups[g].frames);
+        free(plan->groups[g].slots);
+    }
+    free(plan->groups);
+    free(plan->windows);
+    free(plan->exprs);
+    free(plan->warnings);
+    schema_unref(plan->events);
+    schema_unref(plan->features);
+    arena_done(&plan->arena);
+    free(plan);
+}
+
+struct schema *plan_events(const struct plan *plan)
+{
+    return plan->events;
+}
+
+struct schema *plan_features(const struct plan *plan)
+{
+    return plan->features;
+}
+
+const char *plan_table_name(const struct plan *plan)
+{
+    return plan->table_name;
+}
+
+const char *plan_sql(const struct plan *plan)
+{
+    return plan->sql;
+}
+
+const char *plan_hash(const struct plan *plan)
+{
+    return plan->hash;
+}
+
+int plan_id_column(const struct plan *plan)
+{
+    return plan->id_column;
+}
+
+int plan_time_column(const struct plan *plan)
+{
+    return plan->time_column;
+}
+
+int plan_label_column(const struct plan *plan)
+{
+    return plan->label_column;
+}
+
+int64_t plan_label_after_us(const struct plan *plan)
+{
+    return plan->label_column < 0 ? 0 : plan->late[plan->label_column].after_us;
+}
+
+bool plan_late_default(const struct plan *plan, int column, double *ret)
+{
+    if (!plan->late[column].has_number)
+        return false;
+    *ret = plan->late[column].number;
+    return true;
+}
+
+const char *plan_oracle(const struct plan *plan)
+{
+    return plan->oracle;
+}
+
+const char *plan_time_sql(const struct plan *plan)
+{
+    return plan->time_sql;
+}
+
+/* CASE is IF(condition, a, b), and IF is the only call of three arguments that begins with a condition. */
+static const struct expr *text_outcome(const struct expr *expr, int *n)
+{
+    if (expr->kind == EXPR_CONSTANT && expr->rep == REP_TEXT && !expr->is_null)
+        return (*n)-- == 0 ? expr : NULL;
+    if (expr->kind != EXPR_CALL || expr->n_args != 3 || expr->args[0]->rep != REP_BOOLEAN)
+        return NULL;
+    const struct expr *found = text_outcome(expr->args[1], n);
+    return found ? found : text_outcome(expr->args[2], n);
+}
+
+const char *plan_text_outcome(const struct plan *plan, int f, int n, size_t *ret_size)
+{
+    const struct expr *found = text_outcome(plan->roots[f], &n);
+    if (!found)
+        return NULL;
+    *ret_size = found->value.text.size;
+    return found->value.text.data;
+}
+
+const char *plan_warning(const struct plan *plan, int n)
+{
+    return n >= 0 && (size_t)n < plan->n_warnings ? plan->warnings[n] : NULL;
+}

@@ -1,0 +1,58 @@
+/*
+ * Plans: a features.sql compiled to operators. Immutable after compile and shared by reference.
+ *
+ * A plan file is SQL that DuckDB accepts: one CREATE TABLE for the events, COMMENTs that give columns their
+ * roles, one SELECT for the features. DuckDB splits, parses and types it (json_serialize_plan for types,
+ * json_serialize_sql for places in the text); this compiler turns the bound tree into expressions and
+ * windows. What cannot run online is an error with line and column that says what to write instead.
+ */
+#ifndef SHRIKE_FEATURE_PLAN_H
+#define SHRIKE_FEATURE_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "table/table.h"
+
+struct plan;
+
+/* Compiles SQL text; `name` is for messages ("features.sql"). */
+int plan_compile(const char *sql, size_t size, const char *name, struct plan **ret, struct error *error);
+/* Compiles one SELECT over a table of the given columns: what rules are. */
+int plan_compile_over(struct schema *schema, const char *table, const char *sql, size_t size,
+                      const char *name, struct plan **ret, struct error *error);
+int plan_load(const char *path, struct plan **ret, struct error *error);
+struct plan *plan_ref(struct plan *plan);
+void plan_unref(struct plan *plan); /* takes NULL */
+
+struct schema *plan_events(const struct plan *plan);   /* the CREATE TABLE: columns, types, roles */
+struct schema *plan_features(const struct plan *plan); /* the SELECT's columns, in order */
+const char *plan_table_name(const struct plan *plan);
+const char *plan_sql(const struct plan *plan);
+const char *plan_hash(const struct plan *plan); /* SHA-256 of the text, hex */
+
+/* Index in plan_events, or -1 where there is none. */
+int plan_id_column(const struct plan *plan);
+int plan_time_column(const struct plan *plan);
+int plan_label_column(const struct plan *plan);
+int64_t plan_label_after_us(const struct plan *plan); /* the delay after which the label is its default */
+
+/* What a late column is once its delay has passed: its DEFAULT as a number. False: none, or not a number. */
+bool plan_late_default(const struct plan *plan, int column, double *ret);
+
+/* The same features as correlated subqueries, for DuckDB to verify: FROM shrike_events, whose extra columns
+ * are shrike_seq (arrival order), shrike_time (event time as BIGINT, microseconds or steps), shrike_floor
+ * (high water minus lateness, including the row itself) and shrike_too_late. */
+const char *plan_oracle(const struct plan *plan);
+/* Event time of a column value in plan_time_column as the oracle's shrike_time: its SQL over that column. */
+const char *plan_time_sql(const struct plan *plan);
+
+/* The n-th constant text that feature f may come out as through its CASE branches, or NULL: what rules'
+ * decisions are checked by. Branches that are computed do not show. */
+const char *plan_text_outcome(const struct plan *plan, int f, int n, size_t *ret_size);
+
+/* Things that are allowed but deserve a look ("a frame that ends before `after`"): n-th warning or NULL. */
+const char *plan_warning(const struct plan *plan, int n);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * State: what the windows of a plan remember of the events taken so far.
+ *
+ * state_take takes events in arrival order, any number at a time; how the stream is cut into batches, and how
+ * many threads work on a batch, never shows in the bits. A batch of one is the online case.
+ *
+ * Threads: one caller at a time; inside, a batch may be spread over options.threads threads, each with its
+ * own share of the entities. Memory: after warm-up nothing is allocated unless a window grows or a new entity
+ * appears.
+ */
+#ifndef SHRIKE_FEATURE_STATE_H
+#define SHRIKE_FEATURE_STATE_H
+
+#include "feature/plan.h"
+
+struct state;
+
+struct state_options {
+    int threads;         /* 0 = 1 */
+    int64_t lateness_us; /* how far behind the high water an event may be and still enter the windows */
+    bool strict;         /* stop at the first expression error instead of making that feature NULL */
+};
+
+struct state_counters {
+    int64_t events, late, too_late, expression_errors;
+    int64_t entities, retained; /* now */
+    int64_t bytes;              /* of windows and entities, now */
+};
+
+int state_new(struct plan *plan, const struct state_options *options, struct state **ret,
+              struct error *error);
+void state_free(struct state *state); /* takes NULL */
+
+/* events: columns of plan_events. ret_features: initialised with plan_features; gets one row per event, in
+ * order. */
+int state_take(struct state *state, const struct table *events, struct table *ret_features,
+               struct error *error);
+
+void state_counters(const struct state *state, struct state_counters *ret);
+
+#endif
