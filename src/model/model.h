@@ -1,0 +1,57 @@
+/*
+ * Models: a forest, a net or a linear model behind one face. Immutable after loading and shared by
+ * reference.
+ *
+ * Rows in: float32, row-major, n x features, NaN = missing. Scores out: float32 probabilities (binary
+ * models) or values (regression), one per row. Threads: every function may be called by many threads at
+ * once on one model. Memory: scoring allocates nothing, takes no lock and makes no system call.
+ */
+#ifndef SHRIKE_MODEL_MODEL_H
+#define SHRIKE_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct model;
+
+/* Loads "model.json" (XGBoost's JSON, or Shrike's own linear model: told apart by content). CODE_CORRUPT:
+ * not JSON; CODE_INVALID: JSON that contradicts itself (the message names tree and node); CODE_UNSUPPORTED:
+ * what Shrike cannot score yet, by name. */
+int model_load(const char *path, struct model **ret, struct error *error);
+int model_parse(const char *data, size_t size, struct model **ret, struct error *error);
+struct model *model_ref(struct model *model);
+void model_unref(struct model *model); /* takes NULL */
+
+const char *model_kind(const struct model *model);   /* "forest", "linear" */
+const char *model_kernel(const struct model *model); /* what scores it: "scalar" */
+int model_features(const struct model *model);
+/* Name of feature i, or NULL where the model carries no names. */
+const char *model_feature_name(const struct model *model, int i);
+
+/* scores[r] for rows r = 0..n-1. XGBoost models: the bits of the library's CPU prediction. */
+void model_predict(const struct model *model, const float *rows, size_t n, float *ret_scores);
+
+/* Contributions to the margin (log odds for binary models): n x (features + 1) doubles, the last of each
+ * row the base value; they sum to the margin. Forests: path-dependent TreeSHAP (Lundberg 2018, Algorithm
+ * 2), as XGBoost's pred_contribs. Linear: weight * (value - mean). scratch: model_explain_scratch() bytes,
+ * 16-byte aligned. */
+size_t model_explain_scratch(const struct model *model);
+void model_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,
+                   void *scratch);
+
+/* How much each feature matters to the whole model: `features` structs. Forests, as XGBoost defines them:
+ * mean gain and mean cover of the feature's splits, and the number of its splits. Linear: the absolute
+ * weight, for all three. */
+struct importance {
+    double gain, cover, weight;
+};
+void model_importance(const struct model *model, struct importance *ret);
+
+/* Whether models that XGBoost trained with this objective and booster can be scored: asked before the
+ * training. */
+bool model_supports(const char *objective, const char *booster);
+
+#endif
