@@ -1,0 +1,62 @@
+/*
+ * The engine: event -> features -> model -> decision, with state. Batch, stream and server all score through
+ * it.
+ *
+ * Threads: one caller at a time. A journal, where there is one, stands in front: what engine_take is given
+ * has been written there first.
+ */
+#ifndef SHRIKE_SCORE_ENGINE_H
+#define SHRIKE_SCORE_ENGINE_H
+
+#include "feature/plan.h"
+#include "feature/state.h"
+#include "model/model.h"
+#include "score/rules.h"
+
+struct engine;
+
+struct engine_options {
+    struct state_options state;
+    int reasons;       /* how many reasons per decision; 0 = none */
+    double
+        explain_from;  /* reasons only where score >= this: they cost a hundred times what the score costs */
+    double threshold;  /* score >= threshold: decline; used where there are no rules. NaN: decision NULL */
+};
+
+/* Does the model take exactly the plan's features, by name, in order, and are they of types that a model
+ * takes? CODE_INVALID lists what is missing, what is extra and what is elsewhere. A model without names is
+ * compared by count. */
+int engine_check_features(const struct plan *plan, const struct model *model, struct error *error);
+
+/* References plan, model and rules (rules may be NULL). */
+int engine_new(struct plan *plan, struct model *model, struct rules *rules,
+               const struct engine_options *options, struct engine **ret, struct error *error);
+void engine_free(struct engine *engine); /* takes NULL */
+
+/* What engine_take gives per event; the arrays belong to the engine and live until its next call. */
+struct decisions {
+    int64_t n;
+    const struct table *features; /* n rows of plan_features */
+    const float *scores;          /* n */
+    const int8_t *decisions;      /* n: enum decision */
+    const struct reason *reasons; /* n x reasons_per_row, strongest first; feature -1 = none */
+    int reasons_per_row;
+    const uint64_t *rules_fired; /* n, bit i = rule i of rules; NULL without rules */
+};
+
+enum decision { DECISION_NONE = -1, DECISION_APPROVE, DECISION_REVIEW, DECISION_DECLINE };
+const char *decision_text(int decision); /* NULL for DECISION_NONE */
+int decision_read(const char *text, size_t size); /* DECISION_NONE where it is no decision's text */
+
+struct reason {
+    int feature;         /* index in plan_features */
+    double contribution; /* to the log odds */
+};
+
+int engine_take(struct engine *engine, const struct table *events, struct decisions *ret,
+                struct error *error);
+const struct state *engine_state(const struct engine *engine);
+struct plan *engine_plan(const struct engine *engine);
+struct rules *engine_rules(const struct engine *engine); /* or NULL */
+
+#endif
