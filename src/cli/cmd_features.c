@@ -1,0 +1,231 @@
+/* shrike features: a plan over files, one row out per row in. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/pipe.h"
+#include "feature/state.h"
+#include "score/verify.h"
+#include "table/duck.h"
+#include "table/file_io.h"
+
+struct job {
+    const struct arguments *arguments;
+    struct plan *plan;
+    struct kept kept;
+    struct state *state;
+    struct schema *out;
+    struct table features;
+    struct writer *writer, *copy; /* copy: the events, for --verify */
+    struct table row;             /* borrowed columns: what is written */
+};
+
+/* What is written: the kept columns, then the features. */
+static int out_schema(struct job *job, struct error *error)
+{
+    struct schema *features = plan_features(job->plan);
+    job->out = schema_new(0);
+    int rc = job->out ? OK : error_set(error, CODE_MEMORY, "no memory for the columns");
+    for (int i = 0; rc == OK && i < job->kept.n; i++) {
+        const struct field *field = &job->kept.in->fields[job->kept.columns[i]];
+        if (schema_find(features, field->name) >= 0)
+            rc = error_set(error, CODE_CONFLICT, "--keep %s: the plan has a feature of that name already",
+                           field->name);
+        else
+            rc = schema_add(job->out, field->name, field->type, error);
+    }
+    for (int i = 0; rc == OK && i < features->n; i++)
+        rc = schema_add(job->out, features->fields[i].name, features->fields[i].type, error);
+    return rc;
+}
+
+static int take_batch(struct job *job, const struct table *events, struct error *error)
+{
+    int rc = state_take(job->state, events, &job->features, error);
+    if (rc != OK)
+        return rc;
+    for (int i = 0; i < job->out->n; i++)
+        job->row.columns[i] = i < job->kept.n ? events->columns[job->kept.columns[i]]
+                                              : job->features.columns[i - job->kept.n];
+    job->row.length = events->length;
+    rc = writer_append(job->writer, &job->row, error);
+    return rc == OK && job->copy ? writer_append(job->copy, events, error) : rc;
+}
+
+static int open_job(struct job *job, struct error *error)
+{
+    const struct arguments *a = job->arguments;
+    struct state_options with = {.threads = pipe_threads(a),
+                                 .lateness_us = argument_integer(a, "lateness"),
+                                 .strict = argument_flag(a, "strict")};
+    struct writer_options to = {.path = argument_text(a, "out")};
+    int rc = pipe_keep(a, job->plan, &job->kept, error);
+    if (rc == OK)
+        rc = out_schema(job, error);
+    if (rc == OK)
+        rc = state_new(job->plan, &with, &job->state, error);
+    if (rc == OK)
+        rc = table_init(&job->features, plan_features(job->plan), error);
+    if (rc == OK)
+        rc = table_init_lent(&job->row, job->out, error);
+    to.schema = job->out;
+    if (rc == OK)
+        rc = writer_open(&to, &job->writer, error);
+    return rc;
+}
+
+static int read_all(struct job *job, const char *copy_path, struct error *error)
+{
+    struct reader *reader;
+    struct table events = {0};
+    struct progress progress;
+    int rc = pipe_reader(job->arguments, job->kept.in, &reader, error);
+    if (rc != OK)
+        return rc;
+    rc = table_init(&events, job->kept.in, error);
+    if (rc == OK && copy_path) {
+        struct writer_options to = {.path = copy_path, .schema = job->kept.in};
+        rc = writer_open(&to, &job->copy, error);
+    }
+    progress_start(&progress, "computing features", "rows", reader_rows(reader));
+    while (rc == OK && (rc = reader_next(reader, &events, error)) == OK && events.length > 0) {
+        rc = take_batch(job, &events, error);
+        progress_add(&progress, events.length);
+    }
+    progress_stop(&progress);
+    pipe_report_enums(reader);
+    reader_close(reader);
+    table_done(&events);
+    return rc;
+}
+
+static void close_job(struct job *job)
+{
+    table_done_lent(&job->row);
+    table_done(&job->features);
+    state_free(job->state);
+    writer_abandon(job->writer);
+    writer_abandon(job->copy);
+    schema_unref(job->out);
+    pipe_kept_done(&job->kept);
+    plan_unref(job->plan);
+}
+
+static void print_summary(const struct job *job, int64_t nanoseconds)
+{
+    struct state_counters counters;
+    state_counters(job->state, &counters);
+    double seconds = (double)nanoseconds / 1e9;
+    if (argument_flag(job->arguments, "json")) {
+        printf(
+            "{\"rows\":%lld,\"features\":%d,\"seconds\":%.3f,\"late\":%lld,\"too_late\":%lld,"
+            "\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,\"state_bytes\":%lld}\n",
+            (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.late,
+            (long long)counters.too_late, (long long)counters.expression_errors, (long long)counters.entities,
+            (long long)counters.retained, (long long)counters.bytes);
+        return;
+    }
+    log_line(LOG_INFO, "%lld rows, %d features, %.2f s; %lld entities, %lld events retained, state %lld MiB",
+             (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.entities,
+             (long long)counters.retained, (long long)(counters.bytes >> 20));
+    if (counters.too_late)
+        log_line(LOG_WARNING,
+                 "%lld rows came later than --lateness allows: they have features but entered no window",
+                 (long long)counters.too_late);
+    if (counters.expression_errors)
+        log_line(
+            LOG_WARNING,
+            "%lld values could not be computed (overflow, or a function outside its domain) and are NULL",
+            (long long)counters.expression_errors);
+}
+
+static int verify(struct job *job, const char *copy_path, struct error *error)
+{
+    struct verify_options options = {.plan = job->plan,
+                                     .events_path = copy_path,
+                                     .features_path = argument_text(job->arguments, "out"),
+                                     .lateness_us = argument_integer(job->arguments, "lateness")};
+    struct verify_result result;
+    int rc = verify_with_duckdb(&options, &result, error);
+    if (rc == OK)
+        log_line(LOG_INFO, "DuckDB %s agrees: %lld values, 0 mismatches", SHRIKE_DUCKDB_VERSION + 1,
+                 (long long)result.values);
+    return rc;
+}
+
+static int run(const struct arguments *arguments, struct error *error)
+{
+    struct job job = {.arguments = arguments};
+    const char *oracle = argument_text(arguments, "verify");
+    char copy[4096] = "";
+    int64_t started = clock_monotonic_ns();
+    if (oracle)
+        snprintf(copy, sizeof copy, "%s.events.parquet", argument_text(arguments, "out"));
+    if (oracle && strcmp(argument_text(arguments, "out"), "-") == 0)
+        return error_set(error, CODE_USAGE, "--verify reads the result again, so --out must be a file");
+    int rc = plan_load(argument_positional(arguments, 0), &job.plan, error);
+    if (rc == OK)
+        rc = open_job(&job, error);
+    if (rc == OK)
+        rc = read_all(&job, oracle ? copy : NULL, error);
+    if (rc == OK) {
+        struct writer *writer = job.writer;
+        job.writer = NULL;
+        rc = writer_finish(writer, error);
+    }
+    if (rc == OK && job.copy) {
+        struct writer *writer = job.copy;
+        job.copy = NULL;
+        rc = writer_finish(writer, error);
+    }
+    if (rc == OK)
+        print_summary(&job, clock_monotonic_ns() - started);
+    if (rc == OK && oracle)
+        rc = verify(&job, copy, error);
+    if (oracle)
+        remove(copy);
+    close_job(&job);
+    return rc;
+}
+
+static const struct option options[] = {
+    PIPE_OPTION_IN,
+    {.name = "out",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .required = true,
+     .text = "Where to: .parquet, .csv, .jsonl, or - for JSON lines on standard output."},
+    {.name = "keep",
+     .kind = OPTION_LIST,
+     .argument = "COLUMN",
+     .text = "Columns of the input to put in front of the features."},
+    PIPE_OPTION_LATENESS,
+    PIPE_OPTION_TIME_UNIT,
+    PIPE_OPTION_THREADS,
+    {.name = "strict",
+     .kind = OPTION_FLAG,
+     .text = "Stop at the first value that cannot be computed, instead of making it NULL."},
+    {.name = "verify",
+     .kind = OPTION_CHOICE,
+     .argument = "duckdb",
+     .text =
+         "Compute everything a second time, by the definition, with DuckDB, and compare. Slow: for samples."},
+    {.name = "json", .kind = OPTION_FLAG, .text = "Print a summary as JSON."},
+    {0},
+};
+
+const struct command command_features = {
+    .name = "features",
+    .summary = "Compute the features of a plan over files, one row out per row in.",
+    .positionals = "features.sql",
+    .minimum = 1,
+    .maximum = 1,
+    .example = "shrike features features.sql --in transactions.parquet --keep tx_id --out features.parquet",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,258 @@
+/* shrike run: events in one by one, decisions out one by one, with state between them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/pipe.h"
+#include "cli/scored.h"
+#include "table/json_rows.h"
+
+struct job {
+    const struct arguments *arguments;
+    struct scorer scorer;
+    struct buffer line;
+    FILE *out, *letters; /* letters: dead ones; NULL = standard error's log */
+    char staging[4096];
+    int64_t seq, dead;
+};
+
+/* Decisions of a batch, a line each. To standard output they go at once; a file is written through its
+ * buffer. */
+static int emit(struct job *job, const struct table *events, const struct decisions *decisions,
+                struct error *error)
+{
+    buffer_clear(&job->line);
+    for (int64_t i = 0; i < decisions->n; i++) {
+        scored_json(&job->scorer, events, decisions, i, ++job->seq, &job->line);
+        buffer_text(&job->line, "\n");
+        if (job->line.size < LIMIT_JSON_LINE && i + 1 < decisions->n)
+            continue;
+        if (job->line.failed)
+            return error_set(error, CODE_MEMORY, "no memory for a decision");
+        if (fwrite(job->line.data, 1, job->line.size, job->out) != job->line.size)
+            return error_set_errno(error, errno, "cannot write the decisions");
+        buffer_clear(&job->line);
+    }
+    if (job->out == stdout && fflush(stdout) != 0)
+        return error_set_errno(error, errno, "cannot write the decisions");
+    return OK;
+}
+
+/* An event that cannot be read is set aside and the stream goes on. */
+static int set_aside(struct job *job, const struct error *why, struct error *error)
+{
+    char text[ERROR_MESSAGE_SIZE + ERROR_PLACE_SIZE + 64];
+    job->dead++;
+    error_format(why, text, sizeof text);
+    if (!job->letters) {
+        log_line(LOG_WARNING, "event set aside: %s", text);
+        return OK;
+    }
+    struct buffer line;
+    buffer_init(&line, LIMIT_JSON_LINE);
+    buffer_format(&line, "{\"line\":%lld,\"error\":", (long long)why->line);
+    json_write_string(&line, text, strlen(text));
+    buffer_text(&line, "}\n");
+    bool fine = !line.failed && fwrite(line.data, 1, line.size, job->letters) == line.size &&
+                fflush(job->letters) == 0;
+    buffer_done(&line);
+    return fine ? OK : error_set_errno(error, errno, "cannot write the dead letters");
+}
+
+/* Takes the events of a batch that have a time; the others, without a place in any window, are set aside. */
+static int take_batch(struct job *job, const struct table *events, const char *path, struct error *error)
+{
+    struct decisions decisions;
+    struct error why = {0};
+    int column = plan_time_column(job->scorer.version.plan);
+    bool timeless = column >= 0 && events->columns[column].nulls;
+    if (!timeless) {
+        int rc = engine_take(job->scorer.engine, events, &decisions, error);
+        return rc == OK ? emit(job, events, &decisions, error) : rc;
+    }
+    struct table one = {0};
+    int rc = table_init(&one, events->schema, error);
+    for (int64_t i = 0; rc == OK && i < events->length; i++) {
+        if (column_is_null(&events->columns[column], i)) {
+            error_set(&why, CODE_INVALID, "%s is NULL: every event needs its time",
+                      events->schema->fields[column].name);
+            error_at(&why, path, events->first_row ? events->first_row + i : 0, 0);
+            rc = set_aside(job, &why, error);
+            continue;
+        }
+        table_clear(&one);
+        rc = table_append(&one, events, i, 1, error);
+        if (rc == OK)
+            rc = engine_take(job->scorer.engine, &one, &decisions, error);
+        if (rc == OK)
+            rc = emit(job, &one, &decisions, error);
+    }
+    table_done(&one);
+    return rc;
+}
+
+static bool is_json(const char *path)
+{
+    const char *ending = strrchr(path, '.');
+    return strcmp(path, "-") == 0 ||
+           (ending && (strncmp(ending, ".json", 5) == 0 || strcmp(ending, ".ndjson") == 0));
+}
+
+static int read_all(struct job *job, struct error *error)
+{
+    struct reader_options from = {.columns = plan_events(job->scorer.version.plan),
+                                  .time_unit = pipe_time_unit(job->arguments),
+                                  .batch_rows = argument_integer(job->arguments, "batch"),
+                                  .threads = 1};
+    struct reader *reader;
+    struct table events = {0};
+    struct progress progress;
+    from.paths = argument_list(job->arguments, "source", &from.n_paths);
+    int rc = reader_open(&from, &reader, error);
+    if (rc != OK)
+        return rc;
+    rc = table_init(&events, from.columns, error);
+    progress_start(&progress, "scoring", "events", reader_rows(reader));
+    while (rc == OK) {
+        struct error why = {0};
+        rc = reader_next(reader, &events, &why);
+        bool broken = rc == CODE_INVALID && why.line && is_json(reader_path(reader));
+        if (broken && !argument_flag(job->arguments, "strict")) {
+            rc = set_aside(job, &why, error);
+            continue;
+        }
+        if (rc != OK) {
+            if (error)
+                *error = why;
+            break;
+        }
+        if (events.length == 0)
+            break;
+        rc = take_batch(job, &events, reader_path(reader), error);
+        progress_add(&progress, events.length);
+    }
+    progress_stop(&progress);
+    pipe_report_enums(reader);
+    reader_close(reader);
+    table_done(&events);
+    return rc;
+}
+
+static int open_files(struct job *job, struct error *error)
+{
+    const char *sink = argument_text(job->arguments, "sink"),
+               *letters = argument_text(job->arguments, "dead-letters");
+    buffer_init(&job->line, 64 * (size_t)LIMIT_JSON_LINE);
+    job->out = stdout;
+    if (!is_json(sink))
+        return error_set(error, CODE_USAGE,
+                         "--sink %s: decisions are JSON lines; the name must end in .jsonl, or be -", sink);
+    if (strcmp(sink, "-") != 0) {
+        int rc = file_staging(sink, job->staging, sizeof job->staging, error);
+        if (rc != OK)
+            return rc;
+        file_guard(job->staging);
+        if (!(job->out = fopen(job->staging, "we")))
+            return error_set_errno(error, errno, "cannot write %s", sink);
+    }
+    if (letters && !(job->letters = fopen(letters, "ae")))
+        return error_set_errno(error, errno, "cannot write %s", letters);
+    return OK;
+}
+
+/* The sink under its final name, or nothing. */
+static int close_files(struct job *job, int rc, struct error *error)
+{
+    if (job->letters)
+        fclose(job->letters);
+    buffer_done(&job->line);
+    if (job->out == stdout)
+        return rc;
+    if (job->out && fclose(job->out) != 0 && rc == OK)
+        rc = error_set_errno(error, errno, "cannot write %s", argument_text(job->arguments, "sink"));
+    if (rc == OK)
+        rc = file_commit(job->staging, argument_text(job->arguments, "sink"), error);
+    if (rc != OK && job->staging[0])
+        remove(job->staging);
+    if (job->staging[0])
+        file_forget(job->staging);
+    return rc;
+}
+
+static int run(const struct arguments *arguments, struct error *error)
+{
+    struct job job = {.arguments = arguments};
+    struct state_counters counters;
+    int rc = scorer_open(arguments, (int)argument_integer(arguments, "explain"), pipe_threads(arguments),
+                         &job.scorer, error);
+    if (rc == OK) {
+        rc = open_files(&job, error);
+        if (rc == OK)
+            rc = read_all(&job, error);
+        rc = close_files(&job, rc, error);
+    }
+    if (rc == OK) {
+        state_counters(engine_state(job.scorer.engine), &counters);
+        log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
+                 (long long)job.seq, (long long)job.dead, (long long)counters.too_late);
+    }
+    scorer_close(&job.scorer);
+    return rc;
+}
+
+static const struct option options[] = {
+    {.name = "source",
+     .kind = OPTION_LIST,
+     .argument = "FILE",
+     .required = true,
+     .text =
+         "Where events come from: files as in --in of other verbs, or - for JSON lines on standard input."},
+    {.name = "sink",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .required = true,
+     .text = "Where decisions go: a .jsonl file, or - for standard output, line by line as they are made."},
+    {.name = "explain",
+     .kind = OPTION_INTEGER,
+     .argument = "K",
+     .fallback = "3",
+     .minimum = 0,
+     .maximum = LIMIT_REASONS,
+     .text = "The K strongest reasons of each score."},
+    {.name = "dead-letters",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .text = "Where events go that cannot be read, with the reason; default: a warning each."},
+    {.name = "strict",
+     .kind = OPTION_FLAG,
+     .text = "Stop at the first event that cannot be read, instead of setting it aside."},
+    {.name = "batch",
+     .kind = OPTION_INTEGER,
+     .argument = "N",
+     .fallback = "1024",
+     .minimum = 1,
+     .maximum = LIMIT_BATCH_ROWS,
+     .text = "Events taken at once where so many are waiting. It never changes a result."},
+    PIPE_OPTION_EXPLAIN_FROM,
+    PIPE_OPTION_THRESHOLD,
+    PIPE_OPTION_REGISTRY,
+    PIPE_OPTION_LATENESS,
+    PIPE_OPTION_TIME_UNIT,
+    PIPE_OPTION_THREADS,
+    {0},
+};
+
+const struct command command_run = {
+    .name = "run",
+    .summary = "Score a stream of events, one decision per event, with reasons.",
+    .positionals = "MODEL",
+    .minimum = 1,
+    .maximum = 1,
+    .example = "tail -F payments.jsonl | shrike run models:/fraud@champion --source - --sink -",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,33 @@
+/* Decisions as rows and as JSON: what `score` writes and `run` prints. */
+#ifndef SHRIKE_CLI_SCORED_H
+#define SHRIKE_CLI_SCORED_H
+
+#include "base/memory.h"
+#include "cli/options.h"
+#include "registry/registry.h"
+#include "score/engine.h"
+#include "table/table.h"
+
+/* Opens MODEL and an engine for it, as --threads, --lateness, --explain and --threshold say. */
+struct scorer {
+    struct version version;
+    struct engine *engine;
+};
+int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
+                struct error *error);
+void scorer_close(struct scorer *scorer);
+
+/* Columns: id and event time (where the plan has them), --keep columns, score, decision, rules (fired,
+ * separated by commas), and per reason its feature and contribution. */
+struct schema *scored_schema(const struct scorer *scorer, const struct schema *in, const int *kept,
+                             int n_kept, int reasons, struct error *error);
+/* Appends the decisions on `events`; `kept` as above. */
+int scored_append(const struct scorer *scorer, const struct table *events, const int *kept, int n_kept,
+                  const struct decisions *decisions, struct table *out, struct error *error);
+
+/* One decision as a JSON object: {"seq":1,"tx_id":..,"ts":"..","score":..,"decision":"..","rules":[..],
+ * "reasons":[{"feature":..,"value":..,"contribution":..}],"features":{..}} */
+void scored_json(const struct scorer *scorer, const struct table *events, const struct decisions *decisions,
+                 int64_t i, int64_t seq, struct buffer *out);
+
+#endif
