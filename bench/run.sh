@@ -1,0 +1,9 @@
+#!/bin/sh
+# make bench: every benchmark, one after the other. Each also runs alone; bench/README.md says what it prints.
+set -eu
+cd "$(dirname "$0")"
+./setup.sh
+for program in generate features memory; do
+    echo "== bench/$program.py"
+    ./$program.py
+done

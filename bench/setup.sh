@@ -1,0 +1,13 @@
+#!/bin/sh
+# Makes .deps/venv-bench with the peers at the versions of requirements.txt; does nothing the second time.
+set -eu
+cd "$(dirname "$0")/.."
+venv=.deps/venv-bench
+stamp=$venv/requirements.installed
+if cmp -s bench/requirements.txt "$stamp"; then
+    exit 0
+fi
+echo "installing the peers of bench/requirements.txt into $venv"
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check -r bench/requirements.txt
+cp bench/requirements.txt "$stamp"
