@@ -1,0 +1,1 @@
+CREATE TABLE t (ts TIMESTAMP, y INT); SELECT ((y + AS 'x FROM

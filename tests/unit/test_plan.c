@@ -1,0 +1,357 @@
+/* What plans are refused for, each with its place in the text, and what a plan that compiles says of itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "feature/compile.h"
+
+#define HEAD                                                                                          \
+    "CREATE TABLE t (id BIGINT PRIMARY KEY, ts TIMESTAMP, d DATE, k INTEGER, v VARCHAR, x DOUBLE, n " \
+    "INTEGER,\n"                                                                                      \
+    "                y TINYINT DEFAULT 0);\n"                                                         \
+    "COMMENT ON COLUMN t.y IS 'shrike: label, late after=7 days';\n"
+#define W " OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW)"
+
+enum { INVALID = CODE_INVALID, UNSUPPORTED = CODE_UNSUPPORTED };
+
+/* The second feature of a plan, on line 5. */
+static const struct {
+    const char *text;
+    int code, column;
+    const char *words;
+} features[] = {
+    {"avg(y)" W, INVALID, 3, "leakage: this frame ends at the current"},
+    {"count(*) FILTER (WHERE y = 1)" W, INVALID, 3, "leakage: this frame ends at the current"},
+    {"count(*) OVER (PARTITION BY y ORDER BY ts RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW)",
+     INVALID, 3, "leakage: PARTITION BY y, a late column,"},
+    {"y", INVALID, 3, "leakage: feature f uses a late column"},
+    {"coalesce(x, 0) + y", INVALID, 18, "leakage: feature f uses a late column"},
+    {"sum(x * y)" W, INVALID, 3, "leakage: this frame ends at the current"},
+    {"count(*) OVER (ORDER BY y RANGE BETWEEN 7 PRECEDING AND CURRENT ROW)", UNSUPPORTED, 3,
+     "a window must be ordered by a column of"},
+    {"random()", UNSUPPORTED, 3, "random() changes from call to call, so"},
+    {"hour(now())", UNSUPPORTED, 8, "now() changes from call to call, so a"},
+    {"count(*) FILTER (WHERE x > random())" W, UNSUPPORTED, 30, "random() changes from call to call, so"},
+    {"nosuch(x)", INVALID, 3, "Scalar Function with name nosuch does"},
+    {"xx + 1", INVALID, 3, "Referenced column \"xx\" not found in"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)", UNSUPPORTED, 3,
+     "ROWS and GROUPS frames are not"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts GROUPS 3 PRECEDING)", UNSUPPORTED, 3,
+     "ROWS and GROUPS frames are not"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts)", UNSUPPORTED, 3, "an unbounded frame is not supported"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 DAY "
+     "PRECEDING)",
+     UNSUPPORTED, 3, "an unbounded frame is not supported"},
+    {"sum(x) OVER (PARTITION BY k)", UNSUPPORTED, 3, "a window without ORDER BY would see the"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts DESC RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "ORDER BY ... DESC would see the future;"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN CURRENT ROW AND INTERVAL 1 DAY FOLLOWING)",
+     UNSUPPORTED, 3, "FOLLOWING would see the future; frames"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 1 MONTH PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "months and years differ in length, so"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1 month 3 days' PRECEDING AND CURRENT "
+     "ROW)",
+     UNSUPPORTED, 3, "months and years differ in length, so"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL (-1) DAY PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "a frame that begins or ends after the"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN to_days(n) PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "a frame's length must be a constant, as"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND INTERVAL 2 DAY "
+     "PRECEDING)",
+     INVALID, 3, "the frame ends before it begins: it is"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN CAST(NULL AS INTERVAL) PRECEDING AND CURRENT "
+     "ROW)",
+     UNSUPPORTED, 3, "a frame's length must be a constant, as"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts, id RANGE BETWEEN CURRENT ROW AND CURRENT ROW)", UNSUPPORTED, 3,
+     "a window is ordered by the event time"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY n + 1 RANGE BETWEEN 7 PRECEDING AND CURRENT ROW)", UNSUPPORTED, 3,
+     "a window must be ordered by a column of"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY CAST(ts AS DATE) RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND "
+     "CURRENT ROW)",
+     UNSUPPORTED, 3, "a window must be ordered by a column of"},
+    {"sum(n) OVER (PARTITION BY k ORDER BY x RANGE BETWEEN 7 PRECEDING AND CURRENT ROW)", UNSUPPORTED, 3,
+     "the event time x must be TIMESTAMP,"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY n RANGE BETWEEN 2.5 PRECEDING AND CURRENT ROW)", INVALID, 3,
+     "a frame's length is NULL or not a whole"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY CAST(n AS TINYINT) RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "a window must be ordered by a column of"},
+    {"sum(n) OVER (PARTITION BY k ORDER BY CAST(n AS DOUBLE) RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "a window must be ordered by a column of"},
+    {"sum(n) OVER (PARTITION BY k ORDER BY CAST(x AS INTEGER) RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)",
+     UNSUPPORTED, 3, "a window must be ordered by a column of"},
+    {"count(DISTINCT v)" W, UNSUPPORTED, 3, "the window function count with DISTINCT"},
+    {"lag(x) OVER (PARTITION BY k ORDER BY ts)", UNSUPPORTED, 3, "the window function WINDOW_LAG is not"},
+    {"row_number() OVER (PARTITION BY k ORDER BY ts)", UNSUPPORTED, 3,
+     "the window function WINDOW_ROW_NUMBER"},
+    {"stddev(x)" W, UNSUPPORTED, 3, "the window function stddev is not"},
+    {"median(x)" W, UNSUPPORTED, 3, "the window function median is not"},
+    {"min(v)" W, UNSUPPORTED, 3, "min and max of VARCHAR are not"},
+    {"min(x, 2)" W, UNSUPPORTED, 3, "type LIST is not"},
+    {"avg(ts)" W, UNSUPPORTED, 3, "the mean of a date or time is not"},
+    {"sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW EXCLUDE "
+     "CURRENT ROW)",
+     UNSUPPORTED, 3, "EXCLUDE is not supported"},
+    {"first_value(x IGNORE NULLS)" W, UNSUPPORTED, 3, "the window function WINDOW_FIRST_VALUE"},
+    {"[x, n]", UNSUPPORTED, 4, "type LIST is not"},
+    {"{'a': x}", UNSUPPORTED, 4, "type STRUCT is not"},
+    {"sum(sum(x)" W ")" W, INVALID, 7, "window function calls cannot be"},
+    {"(x +", INVALID, 8, "syntax error at or near"},
+    {"v + x", INVALID, 5, "No function matches the given name and"},
+    {"CAST('a' AS INTEGER)", INVALID, 3, "Could not convert string 'a' to"},
+};
+
+/* What follows the head, from line 4 on. */
+static const struct {
+    const char *sql;
+    int code, line, column;
+    const char *words;
+} statements[] = {
+    {"SELECT x\nFROM tt", INVALID, 5, 6, "Table with name tt does not exist! Did"},
+    {"SELECT x FROM t;\nSELECT n FROM t", UNSUPPORTED, 0, 0, "statement 3: a plan has CREATE TABLE,"},
+    {"SELECT 1;\n", UNSUPPORTED, 4, 8, "a SELECT without FROM gives one row;"},
+    {"INSERT INTO t(id) VALUES (1);\nSELECT x FROM t", UNSUPPORTED, 0, 0,
+     "statement 3: a plan has CREATE TABLE,"},
+    {"DROP TABLE t;\nSELECT x FROM t", UNSUPPORTED, 0, 0, "statement 3: a plan has CREATE TABLE,"},
+    {"WITH a AS (SELECT * FROM t)\nSELECT x FROM a", UNSUPPORTED, 5, 8,
+     "WITH is not supported yet; write the"},
+    {"SELECT x\nFROM (SELECT * FROM t)", UNSUPPORTED, 4, 8, "a subselect is not supported yet; write"},
+    {"SELECT x,\n (SELECT max(x) FROM t) AS m FROM t", UNSUPPORTED, 4, 8,
+     "a join or subquery cannot run event by"},
+    {"SELECT x,\n EXISTS (SELECT 1 FROM t) AS m FROM t", UNSUPPORTED, 4, 8,
+     "a join or subquery cannot run event by"},
+    {"SELECT x,\n x IN (SELECT x FROM t) AS m FROM t", UNSUPPORTED, 4, 8,
+     "a join cannot run event by event; bring"},
+    {"SELECT x,\n (SELECT max(x) FROM t p WHERE p.k = t.k) AS m FROM t", UNSUPPORTED, 4, 8,
+     "a subquery cannot run event by event;"},
+    {"SELECT x\nFROM t WHERE x > 0", UNSUPPORTED, 4, 8, "WHERE is not supported yet; put the"},
+    {"SELECT k,\n sum(x) AS s FROM t GROUP BY k", UNSUPPORTED, 4, 8, "GROUP BY cannot run event by event;"},
+    {"SELECT\n sum(x) AS s FROM t", UNSUPPORTED, 5, 2, "GROUP BY cannot run event by event;"},
+    {"SELECT x FROM t\nORDER BY x", UNSUPPORTED, 4, 8, "ORDER BY at the end has no meaning for"},
+    {"SELECT x FROM t\nLIMIT 3", UNSUPPORTED, 4, 8, "LIMIT has no meaning for features: one"},
+    {"SELECT DISTINCT x FROM t", UNSUPPORTED, 4, 17, "DISTINCT has no meaning for features:"},
+    {"SELECT x FROM t\nQUALIFY count(*)" W " > 1", UNSUPPORTED, 4, 8, "WHERE is not supported yet; put the"},
+    {"SELECT k FROM t GROUP BY k HAVING sum(x) > 1", UNSUPPORTED, 4, 8,
+     "WHERE is not supported yet; put the"},
+    {"SELECT x FROM t UNION ALL\nSELECT x FROM t", UNSUPPORTED, 4, 1, "the last statement must be a plain"},
+    {"SELECT a.x\nFROM t a JOIN t b ON a.id = b.id", UNSUPPORTED, 4, 8,
+     "a join cannot run event by event; bring"},
+    {"SELECT a.x\nFROM t a, t b", UNSUPPORTED, 4, 8, "a join or subquery cannot run event by"},
+    {"SELECT x FROM (VALUES (1)) v(x)", UNSUPPORTED, 4, 8, "a subselect is not supported yet; write"},
+    {"SELECT 1 AS x", UNSUPPORTED, 4, 8, "a SELECT without FROM gives one row;"},
+    {"SELECT unnest([1,2]) AS x FROM t", UNSUPPORTED, 4, 8, "unnest makes several rows of one; a"},
+    {"SELECT sum(x)" W " AS a,\n  sum(x) OVER (PARTITION BY k ORDER BY d RANGE BETWEEN INTERVAL 7 DAY "
+     "PRECEDING AND CURRENT ROW) AS f FROM t",
+     UNSUPPORTED, 5, 3, "windows are ordered by ts and by d; a"},
+    {"SELECT x,\n  n AS X\nFROM t", INVALID, 5, 3, "two features are named"},
+    {"SELECT x,\n  n AS \"a[0]\"\nFROM t", INVALID, 5, 3, "feature name \"a[0]\" has one of [ ] < >,"},
+    {"SELECT x,\n  x + $1 AS f\nFROM t", UNSUPPORTED, 4, 1, "a plan has no parameters; write the"},
+    {"SELECT x FROM t USING SAMPLE 10%", UNSUPPORTED, 4, 8, "a sample has no meaning for features:"},
+    {"SELECT * FROM t", INVALID, 4, 8, "leakage: feature y uses a late column"},
+    {"SELECT rowid AS r FROM t", UNSUPPORTED, 4, 8, "a reference to something that is not a"},
+    {"CREATE VIEW w AS SELECT * FROM t;\nSELECT x FROM w", UNSUPPORTED, 5, 8,
+     "a subselect is not supported yet; write"},
+    {"CREATE TABLE u (a INTEGER);\nSELECT x FROM t", INVALID, 0, 0, "a plan has exactly one CREATE TABLE,"},
+    {"SELECT * FROM range(10)", UNSUPPORTED, 4, 8, "a table function cannot be the events;"},
+    {"SELECT * FROM read_csv('/etc/passwd')", INVALID, 4, 15, "Cannot access file \"/etc/passwd\" - file"},
+};
+
+static const struct {
+    const char *sql;
+    int code, line, column;
+    const char *words;
+} files[] = {
+    {"SELECT 1 AS x", INVALID, 0, 0, "a plan has exactly one CREATE TABLE, for"},
+    {"", INVALID, 0, 0, "the plan is empty: it needs a CREATE TABLE"},
+    {"-- hi", INVALID, 0, 0, "the plan is empty: it needs a CREATE TABLE"},
+    {HEAD, INVALID, 3, 1, "a plan ends with a SELECT, whose columns"},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT);COMMENT ON COLUMN t.y IS 'shrike: lable';SELECT ts FROM t",
+     INVALID, 0, 0, "column y: unknown role \"lable\"; the roles"},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT);COMMENT ON COLUMN t.y IS 'shrike: label';SELECT ts FROM t",
+     INVALID, 0, 0, "column y: a label needs its delay: 'shrike:"},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT);COMMENT ON COLUMN t.y IS 'shrike: label, late after=soon';SELECT "
+     "ts FROM t",
+     INVALID, 0, 0, "column y: expected \"late after=DURATION\""},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT, z INT);COMMENT ON COLUMN t.y IS 'shrike: label, late "
+     "after=1d';COMMENT ON COLUMN t.z IS 'shrike: label, late after=1d';SELECT ts FROM t",
+     INVALID, 0, 0, "columns y and z are both labels; a plan has"},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT[]);SELECT ts FROM t", UNSUPPORTED, 0, 0,
+     "column y: the type LIST has no place in a"},
+    {"CREATE TABLE t (ts TIME);SELECT ts FROM t", UNSUPPORTED, 0, 0,
+     "column ts: the type TIME has no place in a"},
+    {"CREATE TABLE t (ts TIMESTAMP_NS, b BLOB);SELECT ts FROM t", UNSUPPORTED, 0, 0,
+     "column b: the type BLOB has no place in a"},
+    {"CREATE TABLE t (ts TIMESTAMP, x INT, y INT GENERATED ALWAYS AS (x + 1));SELECT y FROM t", INVALID, 0, 0,
+     "Referenced column \"x\" was not found because"},
+    {"ATTACH 'x.db';CREATE TABLE t (x INT);SELECT x FROM t", UNSUPPORTED, 0, 0,
+     "statement 1: a plan has CREATE TABLE,"},
+    {"CREATE TABLE t (x INT);COPY t TO 'x.csv';SELECT x FROM t", INVALID, 0, 0,
+     "Cannot access file \"x.csv\" - file system"},
+    {"CREATE TABLE t (x INT);SET threads=1;SELECT x FROM t", UNSUPPORTED, 0, 0,
+     "statement 2: a plan has CREATE TABLE,"},
+    {"PRAGMA database_list;CREATE TABLE t (x INT);SELECT x FROM t", UNSUPPORTED, 0, 0,
+     "statement 1: a plan has CREATE TABLE,"},
+    {"CREATE TABLE t (x INT);\n\nSELECT 'gr\xc3\xbc\xc3\x9f', '\xff' AS s FROM t", INVALID, 3, 17,
+     "not UTF-8 here"},
+    {"CREATE TABLE t (x INT);\nSELECT '\xed\xa0\x80' AS s FROM t", INVALID, 2, 9, "not UTF-8 here"},
+    {"CREATE TABLE t (x INT);\nSELEKT 'Disk quota exceeded'", INVALID, 2, 1, "syntax error"},
+    {"CREATE TABLE t (ts TIMESTAMP, y INT DEFAULT random());\nCOMMENT ON COLUMN t.y IS 'shrike: label, late "
+     "after=1d';\n"
+     "SELECT sum(y) OVER (ORDER BY ts RANGE BETWEEN INTERVAL 3 DAY PRECEDING AND INTERVAL 2 DAY PRECEDING) "
+     "AS s FROM t",
+     UNSUPPORTED, 3, 8, "random() changes from call to call"},
+    {"CREATE TABLE t (d DATE, k INT);\nSELECT sum(k) OVER (ORDER BY d RANGE BETWEEN 3 PRECEDING AND CURRENT "
+     "ROW) AS a FROM t",
+     UNSUPPORTED, 2, 8, "a frame's length is an INTERVAL"},
+};
+
+static void refuse(const char *sql, int code, int line, int column, const char *words)
+{
+    struct plan *plan = NULL;
+    struct error error = {0};
+    int rc = plan_compile(sql, strlen(sql), "test.sql", &plan, &error);
+    if (rc == OK)
+        fail_msg("compiles:\n%s", sql);
+    if (rc != code || (int)error.code != code || error.line != line || error.column != column ||
+        !strstr(error.message, words) || strcmp(error.place, "test.sql") != 0)
+        fail_msg("expected code %d at %d:%d \"%s\", found %d at %lld:%lld: %s\n%s", code, line, column, words,
+                 rc, (long long)error.line, (long long)error.column, error.message, sql);
+    assert_null(plan);
+}
+
+static struct plan *compile(const char *sql)
+{
+    struct plan *plan = NULL;
+    struct error error = {0};
+    if (plan_compile(sql, strlen(sql), "test.sql", &plan, &error) != OK)
+        fail_msg("%lld:%lld: %s\n%s", (long long)error.line, (long long)error.column, error.message, sql);
+    return plan;
+}
+
+static void test_features_are_refused_at_their_place(void **unused)
+{
+    (void)unused;
+    char sql[4096];
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        snprintf(sql, sizeof sql, "%sSELECT x,\n  %s AS f\nFROM t", HEAD, features[i].text);
+        refuse(sql, features[i].code, 5, features[i].column, features[i].words);
+    }
+}
+
+static void test_statements_are_refused_at_their_place(void **unused)
+{
+    (void)unused;
+    char sql[4096];
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        snprintf(sql, sizeof sql, "%s%s", HEAD, statements[i].sql);
+        refuse(sql, statements[i].code, statements[i].line, statements[i].column, statements[i].words);
+    }
+}
+
+static void test_files_are_refused(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        refuse(files[i].sql, files[i].code, files[i].line, files[i].column, files[i].words);
+}
+
+/* Windows of one shape: the error is in the third. */
+static void test_the_right_window_is_named(void **unused)
+{
+    (void)unused;
+    refuse(HEAD "SELECT sum(k) OVER w AS a,\n  sum(k + 1) OVER w AS b,\n    sum(y) OVER w AS c,\n sum(k + 2) "
+                "OVER w AS d\n"
+                "FROM t WINDOW w AS (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 3 DAY PRECEDING AND "
+                "CURRENT ROW)",
+           CODE_INVALID, 6, 5, "leakage");
+    refuse(HEAD "SELECT sum(k)" W
+                " AS a,\n  sum(y) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 8 DAY PRECEDING "
+                "AND CURRENT ROW) AS b FROM t",
+           CODE_INVALID, 5, 3, "leakage");
+}
+
+static void test_a_plan_knows_its_columns(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile(HEAD "-- a comment; with a semicolon\nSELECT ';' AS s, x AS \"a;b\", sum(n)" W
+                                     " AS total -- the end; really\n FROM t ; \n-- and after\n");
+    double number = -1;
+    assert_string_equal(plan_table_name(plan), "t");
+    assert_int_equal(plan_id_column(plan), 0);
+    assert_int_equal(plan_time_column(plan), 1);
+    assert_int_equal(plan_label_column(plan), 7);
+    assert_true(plan_label_after_us(plan) == 7 * DAY_US);
+    assert_true(plan_late_default(plan, 7, &number));
+    assert_true(number == 0);
+    assert_int_equal(plan_features(plan)->n, 3);
+    assert_string_equal(plan_features(plan)->fields[1].name, "a;b");
+    assert_int_equal(plan_features(plan)->fields[2].type.id, TYPE_HUGEINT);
+    assert_int_equal(plan_events(plan)->fields[7].roles, ROLE_LABEL | ROLE_LATE);
+    assert_true(plan_events(plan)->fields[7].optional);
+    assert_int_equal(strlen(plan_hash(plan)), 64);
+    assert_null(plan_warning(plan, 0));
+    plan_unref(plan);
+}
+
+static void test_the_only_time_is_the_event_time(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile("CREATE TABLE t (a INTEGER, ts DATE);\r\nSELECT a FROM t");
+    assert_int_equal(plan_time_column(plan), 1);
+    plan_unref(plan);
+    plan = compile("CREATE TABLE t (a INTEGER, ts DATE, u DATE);SELECT a FROM t");
+    assert_int_equal(plan_time_column(plan), -1);
+    assert_int_equal(plan_id_column(plan), -1);
+    plan_unref(plan);
+}
+
+static void test_what_is_said_twice_is_kept_once(void **unused)
+{
+    (void)unused;
+    struct plan *plan =
+        compile(HEAD "SELECT sum(x)" W " AS a, sum(x)" W " + 1 AS b, avg(x)" W " AS c, count(x)" W " AS d,\n"
+                     "count(*)" W " AS e, sum(x) FILTER (WHERE n > 3)" W " AS f FROM t");
+    assert_int_equal(plan->n_groups, 1);
+    assert_int_equal(plan->groups[0].n_frames, 1);
+    assert_int_equal(plan->groups[0].n_slots, 2);
+    assert_int_equal(plan->n_windows, 5);
+    plan_unref(plan);
+}
+
+static void test_labels_half_known_are_warned_of(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile(
+        HEAD "SELECT avg(y) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 17 DAY PRECEDING AND "
+             "INTERVAL 3 DAY PRECEDING) AS r FROM t");
+    assert_non_null(plan_warning(plan, 0));
+    assert_non_null(strstr(plan_warning(plan, 0), "ends 3d before the event, but y is known only after 7d"));
+    assert_null(plan_warning(plan, 1));
+    plan_unref(plan);
+    plan = compile(HEAD "SELECT avg(y) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 17 DAY "
+                        "PRECEDING AND INTERVAL 7 "
+                        "DAY PRECEDING) AS r FROM t");
+    assert_null(plan_warning(plan, 0));
+    plan_unref(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_features_are_refused_at_their_place),
+        cmocka_unit_test(test_statements_are_refused_at_their_place),
+        cmocka_unit_test(test_files_are_refused),
+        cmocka_unit_test(test_the_right_window_is_named),
+        cmocka_unit_test(test_a_plan_knows_its_columns),
+        cmocka_unit_test(test_the_only_time_is_the_event_time),
+        cmocka_unit_test(test_what_is_said_twice_is_kept_once),
+        cmocka_unit_test(test_labels_half_known_are_warned_of),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
