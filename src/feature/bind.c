@@ -72,6 +72,7 @@ struct expr *bind_intern(struct plan *plan, const struct expr *expr)
     copy->id = (int)plan->n_exprs;
     for (int i = 0; i < copy->n_args; i++) {
         copy->late |= copy->args[i]->late;
+        copy->level = copy->args[i]->level > copy->level ? copy->args[i]->level : copy->level;
         copy->depth = copy->args[i]->depth >= copy->depth ? copy->args[i]->depth + 1 : copy->depth;
     }
     plan->exprs[plan->n_exprs++] = copy;

@@ -4,8 +4,12 @@
  *   event columns --> slots and keys (per event) --> groups (state) --> windows --> features
  *
  * A group is what is kept per entity: all windows with the same PARTITION BY share its retained events. A
- * slot is a distinct (argument, FILTER) pair that retained events carry. A frame is a distinct time range. A
- * window is an aggregate of a slot over a frame.
+ * slot is a distinct (argument, FILTER) pair that retained events carry. A frame is a distinct range of time
+ * or of rows. A window is an aggregate of a slot over a frame.
+ *
+ * Windows over windows (features of features): a window whose argument, FILTER or key uses another window's
+ * result belongs to a group of level 1, which is taken after all groups of level 0. What its events carry was
+ * computed when they were taken and stays.
  */
 #ifndef SHRIKE_FEATURE_COMPILE_H
 #define SHRIKE_FEATURE_COMPILE_H
@@ -15,24 +19,55 @@
 #include "feature/parse.h"
 #include "feature/plan.h"
 
-/* Events with e.ts - start <= p.ts <= e.ts - end. In microseconds, or in steps where the event time is an
- * integer. */
+#define FRAME_UNBOUNDED INT64_MAX
+
+/*
+ * RANGE: events with e.ts - start <= p.ts <= e.ts - end; in microseconds, or in steps where the event time is
+ * an integer. ROWS: from the start-th event before e in (time, arrival) order to the end-th. start may be
+ * FRAME_UNBOUNDED.
+ *
+ * One meaning has one form: what ROWS says from an unbounded start to the current row is RANGE; exclusive
+ * (EXCLUDE CURRENT ROW: all of it but e) is only set where a RANGE frame ends at the current row, elsewhere
+ * it has no effect or moves the end of ROWS by one.
+ */
+enum frame_unit { FRAME_RANGE, FRAME_ROWS };
 struct frame {
+    enum frame_unit unit;
+    bool exclusive;
     int64_t start, end;
 };
 
-enum aggregate { AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_AVG, AGGREGATE_MIN, AGGREGATE_MAX };
+enum aggregate {
+    AGGREGATE_COUNT,
+    AGGREGATE_SUM,
+    AGGREGATE_AVG,
+    AGGREGATE_MIN,
+    AGGREGATE_MAX,
+    AGGREGATE_VAR_POP,
+    AGGREGATE_VAR_SAMP,
+    AGGREGATE_STDDEV_POP,
+    AGGREGATE_STDDEV_SAMP,
+    AGGREGATE_DISTINCT, /* count(DISTINCT argument) */
+    AGGREGATE_BOOL_OR,  /* of a BOOLEAN slot; the NULL of no value at all apart */
+    AGGREGATE_BOOL_AND,
+    AGGREGATE_FIRST, /* the slot's value at the first event of the frame that window.rows marks */
+    AGGREGATE_LAST
+};
 
+/* An event has a slot's mark where FILTER is true and the argument is not NULL. */
 struct slot {
     struct expr *argument; /* NULL: count(*) FILTER, only the mark matters */
     struct expr *filter;   /* NULL: none */
     struct type type;      /* of the argument */
     enum rep rep;
-    bool summed; /* some window of it is a sum or a mean */
 };
 
 struct window {
     int group, frame, slot; /* slot -1: every event counts */
+    /* FIRST and LAST: the slot whose mark says which events count, -1 every event. With IGNORE NULLS it is
+     * `slot` itself; without, a slot of the same FILTER without an argument, and the result is NULL where the
+     * event found lacks the mark of `slot`. */
+    int rows;
     enum aggregate aggregate;
     struct type type; /* of the result */
     enum rep rep;
@@ -44,6 +79,7 @@ struct group {
     struct slot *slots;
     size_t n_keys, n_frames, n_slots;
     size_t frames_capacity, slots_capacity;
+    int level; /* 1: keys or slots use results of windows of level 0 */
 };
 
 struct plan {
@@ -63,6 +99,7 @@ struct plan {
     struct window *windows;
     size_t n_windows, windows_capacity;
     struct expr **roots; /* one per feature */
+    struct expr *where;  /* BOOLEAN over the event's columns: others enter no window; NULL: all are wanted */
     bool has_text;       /* a feature is VARCHAR: its column is written from front to back */
     char **warnings;
     size_t n_warnings, warnings_capacity;

@@ -94,6 +94,7 @@ struct expr {
     int n_args;
     int depth;        /* longest chain of calls below, this one included */
     bool late;        /* depends on a late column outside of any window */
+    int level;        /* 0: no window below it; 1: of level 0; 2: a window of level 1 */
     int id;           /* position in the plan's list of distinct expressions */
 };
 

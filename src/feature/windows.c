@@ -290,7 +290,8 @@ static int check_leakage(const struct binder *binder, const struct slot *slot, c
 static int find_frame(struct group *group, const struct frame *frame)
 {
     for (size_t i = 0; i < group->n_frames; i++)
-        if (group->frames[i].start == frame->start && group->frames[i].end == frame->end)
+        if (group->frames[i].unit == frame->unit && group->frames[i].exclusive == frame->exclusive &&
+            group->frames[i].start == frame->start && group->frames[i].end == frame->end)
             return (int)i;
     if (!memory_grow(&group->frames, &group->frames_capacity, group->n_frames + 1, sizeof *group->frames))
         return -1;
@@ -301,10 +302,8 @@ static int find_frame(struct group *group, const struct frame *frame)
 static int find_slot(struct group *group, const struct slot *slot)
 {
     for (size_t i = 0; i < group->n_slots; i++)
-        if (group->slots[i].argument == slot->argument && group->slots[i].filter == slot->filter) {
-            group->slots[i].summed |= slot->summed;
+        if (group->slots[i].argument == slot->argument && group->slots[i].filter == slot->filter)
             return (int)i;
-        }
     if (!memory_grow(&group->slots, &group->slots_capacity, group->n_slots + 1, sizeof *group->slots))
         return -1;
     group->slots[group->n_slots] = *slot;
@@ -373,7 +372,7 @@ static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret,
 static int compile_window(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error)
 {
     struct plan *plan = binder->plan;
-    struct window window = {.slot = -1};
+    struct window window = {.slot = -1, .rows = -1};
     struct frame frame;
     struct slot slot;
     size_t group = 0;
@@ -396,9 +395,9 @@ static int compile_window(struct binder *binder, yyjson_val *bound, struct expr 
         return rc;
     window.rep = rep_of_type(&window.type);
     window.group = (int)group;
-    slot.summed = window.aggregate == AGGREGATE_SUM || window.aggregate == AGGREGATE_AVG;
+    bool summed = window.aggregate == AGGREGATE_SUM || window.aggregate == AGGREGATE_AVG;
     bool extreme = window.aggregate == AGGREGATE_MIN || window.aggregate == AGGREGATE_MAX;
-    if (slot.rep == REP_TEXT && (slot.summed || extreme))
+    if (slot.rep == REP_TEXT && (summed || extreme))
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                            "min and max of VARCHAR are not supported yet");
     if (window.aggregate == AGGREGATE_AVG && window.rep != REP_DOUBLE)
@@ -418,11 +417,13 @@ static int compile_window(struct binder *binder, yyjson_val *bound, struct expr 
     size_t index = 0;
     while (index < plan->n_windows &&
            !(plan->windows[index].group == window.group && plan->windows[index].frame == window.frame &&
-             plan->windows[index].slot == window.slot && plan->windows[index].aggregate == window.aggregate))
+             plan->windows[index].slot == window.slot && plan->windows[index].rows == window.rows &&
+             plan->windows[index].aggregate == window.aggregate))
         index++;
     plan->windows[index] = window;
     plan->n_windows += index == plan->n_windows;
     struct expr expr = {.kind = EXPR_WINDOW, .type = window.type, .rep = window.rep, .index = (int)index};
+    expr.level = 1;
     *ret = bind_intern(plan, &expr);
     return *ret ? OK : error_set(error, CODE_MEMORY, "no memory for an expression");
 }
