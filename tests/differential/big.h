@@ -31,4 +31,8 @@ static inline double big_sum(const struct big *big)
 /* The sum of integers; false where it needs more than 127 bits and a sign. */
 bool big_wide(const struct big *big, __int128 *ret);
 
+/* (n Sxx - Sx^2) / n^2, of a sample / (n (n - 1)), of n < 2^32 doubles, rounded once; NaN where one is not
+ * finite. False: fewer than one value, of a sample two. */
+bool big_variance(const double *values, int64_t n, bool sample, double *ret);
+
 #endif
