@@ -11,6 +11,43 @@
 #include "differential/random.h"
 #include "feature/distinct.h"
 
+/* Allocations fail by chance and are counted, where no sanitizer has put its own functions in their place. */
+static struct random failures = {1};
+static int failing; /* percent */
+static int64_t failed, blocks;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool can_fail = false;
+#else
+static const bool can_fail = true;
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void __libc_free(void *block);
+
+static bool fails(void)
+{
+    bool fail = failing && random_chance(&failures, failing);
+    failed += fail;
+    blocks += !fail;
+    return fail;
+}
+
+void *malloc(size_t size)
+{
+    return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __libc_calloc(n, size);
+}
+
+void free(void *block)
+{
+    blocks -= block != NULL;
+    __libc_free(block);
+}
+#endif
+
 enum { FRAMES = 5, RANGE = 20000 };
 
 /* The key that stands for number i: close together, far apart, or as two words of which either differs. */
@@ -193,6 +230,36 @@ static void test_to_and_fro_at_every_size(void **unused)
     assert_int_equal(distinct_bytes(&shape, &distinct), 0);
 }
 
+/* Where memory is short, adding changes nothing or does it all, and removing always works. */
+static void test_without_memory(void **unused)
+{
+    (void)unused;
+    const struct distinct_shape shape = {.n_frames = 1, .key_words = 1};
+    const uint64_t n = 4000;
+    for (int percent = 5; percent <= 100; percent += 19) {
+        struct distinct distinct = {0};
+        int64_t live = 0, refused = 0, before = blocks;
+        failed = 0;
+        for (uint64_t i = 0; i < n; i++) {
+            failing = percent;
+            bool added = distinct_add(&shape, &distinct, &i, 0, &live);
+            failing = 0;
+            refused += !added;
+            assert_int_equal(live, i + added);
+            assert_true(added || distinct_add(&shape, &distinct, &i, 0, &live));
+        }
+        assert_true(!can_fail || (refused > 0 && failed > refused));
+        failing = percent;
+        for (uint64_t i = 0; i < n; i++) {
+            distinct_remove(&shape, &distinct, &i, 0, &live);
+            assert_int_equal(live, n - 1 - i);
+        }
+        failing = 0;
+        assert_int_equal(distinct_bytes(&shape, &distinct), 0);
+        assert_int_equal(blocks, before);
+    }
+}
+
 static void test_a_large_table_is_freed(void **unused)
 {
     (void)unused;
@@ -214,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_few_values_take_little_memory),
         cmocka_unit_test(test_no_call_moves_many_entries),
         cmocka_unit_test(test_to_and_fro_at_every_size),
+        cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_a_large_table_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
