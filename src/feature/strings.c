@@ -243,10 +243,8 @@ static void forget(struct strings *strings, uint32_t number)
     known->data = NULL;
     known->next = strings->free_number;
     strings->free_number = number + 1;
-    /* Two for one, because texts may go faster than the buckets came. */
-    for (int i = 0; i < 2; i++)
-        if (strings->n_buckets > FIRST && strings->n_texts * BUCKETS_MOST < strings->n_buckets)
-            join_bucket(strings);
+    while (strings->n_buckets > FIRST && strings->n_texts * BUCKETS_MOST < strings->n_buckets)
+        join_bucket(strings); /* so many at most, since one text went */
 }
 
 int64_t strings_sweep(struct strings *strings, int64_t n)

@@ -12,13 +12,13 @@
 #include "feature/distinct.h"
 
 /* Allocations fail by chance and are counted, where no sanitizer has put its own functions in their place. */
-static struct random failures = {1};
 static int failing; /* percent */
 static int64_t failed, blocks;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool can_fail = false;
 #else
 static const bool can_fail = true;
+static struct random failures = {1};
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void __libc_free(void *block);
