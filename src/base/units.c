@@ -324,3 +324,15 @@ const char *units_duration_text(int64_t us, char text[UNITS_TEXT_SIZE])
         }
     return text;
 }
+
+const char *units_size_text(int64_t bytes, char text[UNITS_TEXT_SIZE])
+{
+    static const char *const names[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < sizeof names / sizeof *names; unit++)
+        value /= 1024;
+    bool whole = value == (double)(int64_t)value;
+    snprintf(text, UNITS_TEXT_SIZE, "%.*f %s", whole ? 0 : 1, value, names[unit]);
+    return text;
+}

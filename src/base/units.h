@@ -43,6 +43,9 @@ const char *units_date_text(int32_t days, char text[UNITS_TEXT_SIZE]);
 /* "7d", "1h30m", "250ms": what units_duration reads back. */
 const char *units_duration_text(int64_t us, char text[UNITS_TEXT_SIZE]);
 
+/* "512 MiB", "1.5 GiB": rounded to one digit behind the point. */
+const char *units_size_text(int64_t bytes, char text[UNITS_TEXT_SIZE]);
+
 /* Civil date of a day number and back (days since 1970-01-01; month 1..12, day 1..31). */
 void units_civil(int64_t days, int *ret_year, int *ret_month, int *ret_day);
 int64_t units_days(int year, int month, int day);

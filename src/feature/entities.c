@@ -1,28 +1,48 @@
 /*
  * From keys to entities: an open-addressing table of 8-byte entries (32 bits of the hash, number of the
- * entity) over blocks of entities that never move, so that pointers stay good while the table grows.
+ * entity) over blocks of entities that never move, so that pointers stay good while the table grows. A block
+ * whose entities are all gone is freed.
  */
+#include "feature/entities.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "feature/layout.h"
+#include "feature/ring.h"
+#include "feature/strings.h"
 
-enum { BLOCK = 1024, FIRST_BUCKETS = 1024 };
+enum { BLOCK = 1024, FIRST_BUCKETS = 1024, NONE = UINT32_MAX };
 
 struct bucket {
     uint32_t tag, number; /* number 0 = empty, else index + 1 */
 };
 
+struct block {
+    char *memory;       /* NULL: none of its entities is in use */
+    uint32_t used;
+    uint32_t fresh;     /* those from here on were never used */
+    uint32_t free;      /* place of one that was given back (linked by entity.end), or NONE */
+    uint32_t next_open; /* blocks with room form a list */
+    bool is_open;
+};
+
 struct entities {
-    const struct layout *layout;
+    struct share share;
     struct bucket *buckets;
     uint32_t mask;
     uint32_t n;
-    char **blocks;
-    size_t n_blocks, blocks_capacity;
+    struct block *blocks;
+    size_t n_blocks, blocks_capacity, blocks_in_use;
+    uint32_t open, hand;
 };
 
-int entities_new(const struct layout *layout, struct entities **ret, struct error *error)
+static int64_t block_bytes(const struct entities *entities)
+{
+    return (int64_t)(BLOCK * entities->share.layout->entity_size);
+}
+
+int entities_new(const struct layout *layout, struct strings *strings, struct entities **ret,
+                 struct error *error)
 {
     struct entities *entities = memory_new(1, sizeof *entities);
     if (entities)
@@ -31,40 +51,54 @@ int entities_new(const struct layout *layout, struct entities **ret, struct erro
         free(entities);
         return error_set(error, CODE_MEMORY, "no memory for the entities of a window");
     }
-    entities->layout = layout;
+    int rc = share_init(layout, strings, &entities->share, error);
+    if (rc != OK) {
+        free(entities->buckets);
+        free(entities);
+        return rc;
+    }
     entities->mask = FIRST_BUCKETS - 1;
+    entities->open = NONE;
     *ret = entities;
     return OK;
 }
 
 static struct entity *at(const struct entities *entities, uint32_t index)
 {
-    return (struct entity *)(entities->blocks[index / BLOCK] +
-                             (index % BLOCK) * entities->layout->entity_size);
+    return (struct entity *)(entities->blocks[index / BLOCK].memory +
+                             (index % BLOCK) * entities->share.layout->entity_size);
+}
+
+struct share *entities_share(struct entities *entities)
+{
+    return &entities->share;
+}
+
+/* Is there an entity at this number? */
+static bool is_used(const struct entities *entities, uint32_t index)
+{
+    const struct block *block = &entities->blocks[index / BLOCK];
+    return block->memory && index % BLOCK < block->fresh && at(entities, index)->used;
 }
 
 void entities_free(struct entities *entities)
 {
     if (!entities)
         return;
-    const struct layout *layout = entities->layout;
-    for (uint32_t i = 0; i < entities->n; i++) {
-        struct entity *entity = at(entities, i);
-        free(entity->ring);
-        for (int a = 0; a < layout->n_accumulators; a++)
-            if (layout->accumulators[a].summed)
-                exact_done((struct exact *)((char *)entity + layout->accumulators[a].offset));
-    }
+    for (uint32_t i = 0; i < entities->n_blocks * BLOCK; i++)
+        if (is_used(entities, i))
+            entity_done(&entities->share, at(entities, i));
     for (size_t b = 0; b < entities->n_blocks; b++)
-        free(entities->blocks[b]);
+        free(entities->blocks[b].memory);
     free(entities->blocks);
     free(entities->buckets);
+    share_done(&entities->share);
     free(entities);
 }
 
-static bool grow(struct entities *entities)
+static bool resize(struct entities *entities, uint32_t size)
 {
-    uint32_t size = (entities->mask + 1) * 2, mask = size - 1;
+    uint32_t mask = size - 1;
     struct bucket *buckets = size ? memory_new(size, sizeof *buckets) : NULL;
     if (!buckets)
         return false;
@@ -82,24 +116,74 @@ static bool grow(struct entities *entities)
     return true;
 }
 
-static struct entity *add(struct entities *entities, const uint64_t *key)
+static void list_open(struct entities *entities, uint32_t b)
 {
-    if (entities->n == UINT32_MAX)
-        return NULL;
-    if (entities->n / BLOCK == entities->n_blocks) {
-        if (!memory_grow(&entities->blocks, &entities->blocks_capacity, entities->n_blocks + 1,
+    struct block *block = &entities->blocks[b];
+    if (block->is_open)
+        return;
+    block->is_open = true;
+    block->next_open = entities->open;
+    entities->open = b;
+}
+
+/* A block with room, a new one if there is none; NONE: no memory. */
+static uint32_t open_block(struct entities *entities)
+{
+    if (entities->open == NONE) {
+        if (entities->n_blocks == UINT32_MAX / BLOCK ||
+            !memory_grow(&entities->blocks, &entities->blocks_capacity, entities->n_blocks + 1,
                          sizeof *entities->blocks))
-            return NULL;
-        char *block = memory_aligned(BLOCK * entities->layout->entity_size);
-        if (!block)
-            return NULL;
-        memset(block, 0, BLOCK * entities->layout->entity_size);
-        entities->blocks[entities->n_blocks++] = block;
+            return NONE;
+        entities->blocks[entities->n_blocks] = (struct block){.free = NONE, .next_open = NONE};
+        list_open(entities, (uint32_t)entities->n_blocks++);
     }
-    struct entity *entity = at(entities, entities->n++);
-    entity->position = INT64_MIN;
-    memcpy(entity_keys(entities->layout, entity), key, (size_t)entities->layout->n_words * 8);
-    return entity;
+    struct block *block = &entities->blocks[entities->open];
+    if (!block->memory) {
+        block->memory = memory_aligned((size_t)block_bytes(entities));
+        if (!block->memory)
+            return NONE;
+        entities->blocks_in_use++;
+    }
+    return entities->open;
+}
+
+/* The number of a place for one more entity, NONE: no memory. */
+static uint32_t take_place(struct entities *entities)
+{
+    uint32_t b = open_block(entities);
+    if (b == NONE)
+        return NONE;
+    struct block *block = &entities->blocks[b];
+    uint32_t place = block->free;
+    if (place != NONE)
+        block->free = at(entities, b * BLOCK + place)->end;
+    else
+        place = block->fresh++;
+    if (++block->used == BLOCK) {
+        entities->open = block->next_open;
+        block->is_open = false;
+    }
+    return b * BLOCK + place;
+}
+
+static void give_place(struct entities *entities, uint32_t index)
+{
+    struct block *block = &entities->blocks[index / BLOCK];
+    struct entity *entity = at(entities, index);
+    entity->used = false;
+    entity->end = block->free;
+    block->free = index % BLOCK;
+    if (--block->used == 0) {
+        block->fresh = 0;
+        block->free = NONE;
+        /* The last one waits for the next entity. */
+        if (entities->blocks_in_use > 1) {
+            free(block->memory);
+            block->memory = NULL;
+            entities->blocks_in_use--;
+        }
+    }
+    list_open(entities, index / BLOCK);
 }
 
 static inline bool same_key(const uint64_t *a, const uint64_t *b, int n_words)
@@ -110,26 +194,87 @@ static inline bool same_key(const uint64_t *a, const uint64_t *b, int n_words)
     return true;
 }
 
-struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key)
+/* The bucket of a key, or the empty one where it belongs. */
+static inline uint32_t find_bucket(const struct entities *entities, uint32_t tag, const uint64_t *key)
 {
-    uint32_t tag = (uint32_t)hash, i = tag & entities->mask;
-    int n_words = entities->layout->n_words;
+    const struct layout *layout = entities->share.layout;
+    uint32_t i = tag & entities->mask;
     for (; entities->buckets[i].number; i = (i + 1) & entities->mask)
-        if (entities->buckets[i].tag == tag) {
-            struct entity *entity = at(entities, entities->buckets[i].number - 1);
-            if (same_key(entity_keys(entities->layout, entity), key, n_words))
-                return entity;
-        }
-    if ((uint64_t)entities->n * 2 >= entities->mask) {
-        if (!grow(entities))
-            return NULL;
-        for (i = tag & entities->mask; entities->buckets[i].number;)
-            i = (i + 1) & entities->mask;
-    }
-    struct entity *entity = add(entities, key);
-    if (entity)
-        entities->buckets[i] = (struct bucket){tag, entities->n};
+        if (entities->buckets[i].tag == tag &&
+            same_key(entity_keys(layout, at(entities, entities->buckets[i].number - 1)), key, layout->n_words))
+            return i;
+    return i;
+}
+
+static struct entity *add(struct entities *entities, uint32_t tag, const uint64_t *key)
+{
+    const struct layout *layout = entities->share.layout;
+    if ((uint64_t)entities->n * 2 >= entities->mask && !resize(entities, (entities->mask + 1) * 2))
+        return NULL;
+    uint32_t index = take_place(entities);
+    if (index == NONE)
+        return NULL;
+    struct entity *entity = at(entities, index);
+    memset(entity, 0, layout->entity_size);
+    entity->position = INT64_MIN;
+    entity->used = true;
+    memcpy(entity_keys(layout, entity), key, (size_t)layout->n_words * 8);
+    entities->buckets[find_bucket(entities, tag, key)] = (struct bucket){tag, index + 1};
+    entities->n++;
     return entity;
+}
+
+struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new)
+{
+    uint32_t tag = (uint32_t)hash, i = find_bucket(entities, tag, key);
+    *ret_new = !entities->buckets[i].number;
+    return *ret_new ? add(entities, tag, key) : at(entities, entities->buckets[i].number - 1);
+}
+
+/* Closes the gap that an emptied bucket leaves in the run of those behind it. */
+static void empty_bucket(struct entities *entities, uint32_t gap)
+{
+    struct bucket *buckets = entities->buckets;
+    uint32_t mask = entities->mask;
+    for (uint32_t i = (gap + 1) & mask; buckets[i].number; i = (i + 1) & mask) {
+        uint32_t home = buckets[i].tag & mask;
+        if (((i - home) & mask) >= ((i - gap) & mask)) {
+            buckets[gap] = buckets[i];
+            gap = i;
+        }
+    }
+    buckets[gap] = (struct bucket){0, 0};
+}
+
+static void remove_entity(struct entities *entities, uint32_t index)
+{
+    const struct layout *layout = entities->share.layout;
+    struct entity *entity = at(entities, index);
+    const uint64_t *key = entity_keys(layout, entity);
+    uint32_t tag = (uint32_t)entities_hash(key, layout->n_words);
+    empty_bucket(entities, find_bucket(entities, tag, key));
+    entities->n--;
+    entity_done(&entities->share, entity);
+    give_place(entities, index);
+    /* A smaller table is as good; without memory for it the larger one is, too. */
+    if (entities->mask >= FIRST_BUCKETS && entities->n < entities->mask / 16)
+        resize(entities, (entities->mask + 1) / 4);
+}
+
+void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
+{
+    uint32_t all = (uint32_t)(entities->n_blocks * BLOCK);
+    for (; n > 0 && entities->n; n--) {
+        if (entities->hand >= all)
+            entities->hand = 0;
+        if (!entities->blocks[entities->hand / BLOCK].memory) {
+            entities->hand = (entities->hand / BLOCK + 1) * BLOCK;
+            continue;
+        }
+        uint32_t index = entities->hand++;
+        if (is_used(entities, index) && entity_forget(&entities->share, at(entities, index), floor))
+            remove_entity(entities, index);
+    }
 }
 
 void entities_prefetch(const struct entities *entities, uint64_t hash)
@@ -144,17 +289,16 @@ int64_t entities_count(const struct entities *entities)
 
 int64_t entities_bytes(const struct entities *entities)
 {
-    int64_t bytes = (int64_t)(entities->mask + 1) * (int64_t)sizeof *entities->buckets +
-                    (int64_t)(entities->n_blocks * BLOCK * entities->layout->entity_size);
-    for (uint32_t i = 0; i < entities->n; i++)
-        bytes += (int64_t)(at(entities, i)->capacity * entities->layout->event_size);
-    return bytes;
+    return (int64_t)(entities->mask + 1) * (int64_t)sizeof *entities->buckets +
+           (int64_t)entities->blocks_in_use * block_bytes(entities) + entities->share.bytes +
+           entities->share.pool.used + entities->share.pool.idle;
 }
 
 int64_t entities_retained(const struct entities *entities)
 {
     int64_t retained = 0;
-    for (uint32_t i = 0; i < entities->n; i++)
-        retained += (int64_t)(uint32_t)(at(entities, i)->end - at(entities, i)->first);
+    for (uint32_t i = 0; i < entities->n_blocks * BLOCK; i++)
+        if (is_used(entities, i))
+            retained += ring_count(at(entities, i));
     return retained;
 }

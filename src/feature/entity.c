@@ -1,42 +1,45 @@
-/*
- * One entity's retained events and the running sums of its frames.
- *
- * An event that is the newest of its entity (the common case) is appended, each frame's two cursors move
- * forward, and what passes them is added to and removed from the frame's sums: amortised O(1) per event and
- * frame. A late event is inserted at its place; the frames that cover it gain it, and its own windows, which
- * lie in the past, are summed up from the ring. Because sums are exact, all ways end in the same bits.
- */
-#include <assert.h>
+#include "feature/entity.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "feature/extremes.h"
 #include "feature/kernels.h"
-#include "feature/layout.h"
+#include "feature/ring.h"
+#include "feature/strings.h"
 
-static inline char *event_at(const struct layout *layout, const struct entity *entity, uint32_t position)
+int share_init(const struct layout *layout, struct strings *strings, struct share *ret, struct error *error)
 {
-    return (char *)entity->ring + (position & (entity->capacity - 1)) * layout->event_size;
+    size_t frames = (size_t)layout->n_frames, ends = (size_t)layout->n_ends;
+    struct share share = {.layout = layout, .strings = strings};
+    share.lows = memory_new(frames, sizeof *share.lows);
+    share.view_lows = memory_new(frames, sizeof *share.view_lows);
+    share.inside = memory_new(frames, sizeof *share.inside);
+    share.highs = memory_new(ends, sizeof *share.highs);
+    share.view_highs = memory_new(ends, sizeof *share.view_highs);
+    share.fed = memory_new(ends, sizeof *share.fed);
+    share.alone = memory_aligned(layout->entity_size);
+    if (!share.lows || !share.view_lows || !share.inside || !share.highs || !share.view_highs || !share.fed ||
+        !share.alone) {
+        share_done(&share);
+        return error_set(error, CODE_MEMORY, "no memory for the windows");
+    }
+    memset(share.alone, 0, layout->entity_size);
+    *ret = share;
+    return OK;
 }
 
-static inline int64_t time_of(const char *event)
+void share_done(struct share *share)
 {
-    int64_t time;
-    memcpy(&time, event, sizeof time);
-    return time;
-}
-
-static inline int64_t time_at(const struct layout *layout, const struct entity *entity, uint32_t position)
-{
-    return time_of(event_at(layout, entity, position));
-}
-
-static inline uint64_t marks_of(const struct layout *layout, const char *event)
-{
-    if (layout->mark_width == 1)
-        return *(const uint8_t *)(event + layout->marks_offset);
-    uint64_t marks = 0;
-    memcpy(&marks, event + layout->marks_offset, (size_t)layout->mark_width);
-    return marks;
+    free(share->lows);
+    free(share->view_lows);
+    free(share->inside);
+    free(share->highs);
+    free(share->view_highs);
+    free(share->fed);
+    free(share->alone);
+    pool_done(&share->pool);
+    *share = (struct share){0};
 }
 
 static inline void put_event(const struct layout *layout, char *event, const struct arrival *arrival)
@@ -49,350 +52,572 @@ static inline void put_event(const struct layout *layout, char *event, const str
     memcpy(event + layout->marks_offset, &arrival->marks, (size_t)layout->mark_width);
 }
 
-static bool ring_grow(const struct layout *layout, struct entity *entity)
+/* Releases the texts of an event that is no longer retained. */
+static void drop_texts(const struct share *share, const char *event)
 {
-    struct entity grown = *entity;
-    grown.capacity = entity->capacity ? entity->capacity * 2 : 4;
-    if (!grown.capacity || !(grown.ring = malloc(layout->event_size * grown.capacity)))
-        return false;
-    for (uint32_t position = entity->first; position != entity->end; position++)
-        memcpy(event_at(layout, &grown, position), event_at(layout, entity, position), layout->event_size);
-    free(entity->ring);
-    *entity = grown;
-    return true;
+    uint64_t marks = event_marks(share->layout, event);
+    for (int i = 0; i < share->layout->n_stored; i++) {
+        const struct stored *stored = &share->layout->stored[i];
+        if (stored->text && !stored->forever && (marks >> stored->slot & 1))
+            strings_release(share->strings, (uint64_t)pack_int(event + stored->offset, stored->pack));
+    }
 }
 
-/* Adds (sign 1) or removes (-1) an event's value of one slot; `base` is the entity or a scratch block of its
- * shape. `kind` is the accumulator's, given apart so that it may be a constant. */
-static inline __attribute__((always_inline)) bool accumulate_one(const struct accumulator *accumulator,
-                                                                 enum accumulator_kind kind, char *base,
-                                                                 const char *event, int sign)
+void share_drop_key(const struct share *share, const uint64_t *key)
 {
-    struct exact *exact = (struct exact *)(base + accumulator->offset);
+    const struct layout *layout = share->layout;
+    for (int i = 0; i < layout->n_text_keys; i++) {
+        bool is_null = key[layout->n_words - 1] >> layout->text_keys[i].part & 1;
+        if (!is_null)
+            strings_release(share->strings, key[layout->text_keys[i].word]);
+    }
+}
+
+/* The words by which count(DISTINCT) knows a value: 0.0 is -0.0, all NaNs are one. */
+static void distinct_key(const struct accumulator *accumulator, const char *event, uint64_t key[2])
+{
     const char *at = event + accumulator->value;
+    key[1] = 0;
+    if (accumulator->pack == PACK_DOUBLE || accumulator->pack == PACK_FLOAT) {
+        double value = pack_real(at, accumulator->pack);
+        value = value == 0 ? 0 : value;
+        memcpy(key, &value, sizeof value);
+        if (value != value)
+            key[0] = UINT64_C(0x7ff8000000000000);
+    } else if (accumulator->pack == PACK_WIDE) {
+        __int128 value = pack_wide(at);
+        memcpy(key, &value, sizeof value);
+    } else {
+        key[0] = (uint64_t)pack_int(at, accumulator->pack);
+    }
+}
+
+static bool run_distinct(struct share *share, const struct accumulator *accumulator, struct entity *entity,
+                         int64_t *live, const char *event, int sign)
+{
+    const struct map *map = &share->layout->maps[accumulator->map];
+    struct distinct *distinct = entity_at(entity, map->offset);
+    uint64_t key[2];
+    bool fine = true;
+    distinct_key(accumulator, event, key);
+    share->bytes -= (int64_t)distinct_bytes(&map->shape, distinct);
+    if (sign > 0)
+        fine = distinct_add(&map->shape, distinct, key, accumulator->place, live);
+    else
+        distinct_remove(&map->shape, distinct, key, accumulator->place, live);
+    share->bytes += (int64_t)distinct_bytes(&map->shape, distinct);
+    return fine;
+}
+
+/* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. */
+static inline __attribute__((always_inline)) bool run_one(struct share *share,
+                                                          const struct accumulator *accumulator,
+                                                          struct entity *entity, char *base,
+                                                          const char *event, int sign)
+{
+    char *to = base + accumulator->offset;
+    const char *at = event + accumulator->value;
+    struct small_sum *small = (struct small_sum *)to;
+    struct exact *exact = (struct exact *)to;
     __int128 wide;
-    switch (kind) {
+    switch (accumulator->kind) {
     case ACCUMULATE_DOUBLE:
         return sign > 0 ? exact_add(exact, pack_real(at, accumulator->pack))
                         : exact_remove(exact, pack_real(at, accumulator->pack));
+    case ACCUMULATE_SMALL:
+        small->sum += sign * pack_int(at, accumulator->pack);
+        small->count += sign;
+        return true;
+    case ACCUMULATE_COUNT:
+        *(int64_t *)to += sign;
+        return true;
     case ACCUMULATE_INT:
         wide = pack_int(at, accumulator->pack);
-        break;
+        return sign > 0 ? exact_add_wide(exact, wide) : exact_remove_wide(exact, wide);
     case ACCUMULATE_WIDE:
         wide = pack_wide(at);
-        break;
+        return sign > 0 ? exact_add_wide(exact, wide) : exact_remove_wide(exact, wide);
+    case ACCUMULATE_SQUARES:
+        return sign > 0 ? exact_squares_add((struct exact_squares *)to, pack_real(at, accumulator->pack))
+                        : exact_squares_remove((struct exact_squares *)to, pack_real(at, accumulator->pack));
     default:
-        *(int64_t *)(base + accumulator->offset) += sign;
-        return true;
+        return run_distinct(share, accumulator, entity, (int64_t *)to, event, sign);
     }
-    return sign > 0 ? exact_add_wide(exact, wide) : exact_remove_wide(exact, wide);
 }
 
-/* The same for all slots that a frame runs along with. */
-static bool accumulate(const struct layout *layout, size_t frame, char *base, const char *event, int sign)
+/* The same for all that runs along with a frame. */
+static inline bool run_frame(struct share *share, const struct layout_frame *frame, struct entity *entity,
+                             char *base, const char *event, int sign)
 {
-    uint64_t marks = marks_of(layout, event);
+    const struct layout *layout = share->layout;
+    uint64_t marks = event_marks(layout, event);
     bool fine = true;
-    for (int i = layout->frame_first[frame]; i < layout->frame_first[frame + 1]; i++) {
+    for (int i = 0; i < frame->n_accumulators; i++) {
+        const struct accumulator *accumulator = &layout->accumulators[frame->accumulators[i]];
+        if (marks >> accumulator->slot & 1)
+            fine &= run_one(share, accumulator, entity, base, event, sign);
+    }
+    return fine;
+}
+
+/* An event passes the high cursor of an end: every frame with that end gains it. */
+static inline bool feed(struct share *share, const struct layout_end *end, struct entity *entity,
+                        uint32_t position, const char *event)
+{
+    const struct layout *layout = share->layout;
+    uint64_t marks = event_marks(layout, event);
+    bool fine = true;
+    for (int i = end->first; i < end->last; i++) {
         const struct accumulator *accumulator = &layout->accumulators[i];
         if (marks >> accumulator->slot & 1)
-            fine &= accumulate_one(accumulator, accumulator->kind, base, event, sign);
+            fine &= run_one(share, accumulator, entity, (char *)entity, event, 1);
+    }
+    for (int i = end->first_extreme; i < end->last_extreme; i++) {
+        const struct extreme *extreme = &layout->extremes[i];
+        if (marks >> extreme->slot & 1)
+            fine &= extremes_push(extreme, layout, entity, share->strings, entity_at(entity, extreme->offset),
+                                  position, &share->pool);
+    }
+    for (int i = end->first_marked; i < end->last_marked; i++)
+        if (marks >> layout->marked[i].slot & 1)
+            *entity_marked(entity, &layout->marked[i]) = position;
+    return fine;
+}
+
+static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time, uint32_t limit)
+{
+    const struct layout *layout = share->layout;
+    const struct layout_end *end = &layout->ends[i];
+    uint32_t *high = &entity_highs(layout, entity)[i];
+    bool fine = true;
+    if (end->unit == FRAME_ROWS) {
+        uint32_t target = ring_clamp(entity, (int64_t)ring_count(entity) - end->end);
+        for (; *high - entity->first < target - entity->first; ++*high)
+            fine &= feed(share, end, entity, *high, event_at(layout, entity, *high));
+        return fine;
+    }
+    int64_t newest = time - end->end;
+    for (; *high != limit; ++*high) {
+        const char *event = event_at(layout, entity, *high);
+        if (event_time(event) > newest)
+            break;
+        fine &= feed(share, end, entity, *high, event);
     }
     return fine;
 }
 
-/* How a frame's cursors move: without anything to run along, with one slot of one kind (nearly always), with
- * several. */
-enum run_along { RUN_NONE = -2, RUN_SEVERAL = -1 /* or an enum accumulator_kind */ };
-
-static inline __attribute__((always_inline)) bool advance_frame(const struct layout *layout,
-                                                                struct entity *entity, size_t f, int64_t time,
-                                                                int run)
+static inline bool advance_low(struct share *share, struct entity *entity, int f, int64_t time)
 {
-    struct cursor *at = &entity_cursors(layout, entity)[f], cursor = *at;
-    const struct frame *frame = &layout->group->frames[f];
-    const struct accumulator *one = &layout->accumulators[layout->frame_first[f]];
-    int64_t newest = time - frame->end, oldest = time - frame->start;
+    const struct layout *layout = share->layout;
+    const struct layout_frame *frame = &layout->frames[f];
+    uint32_t *low = &entity_lows(layout, entity)[f], high = entity_highs(layout, entity)[frame->end];
+    uint32_t target = high;
+    int64_t oldest = time - frame->start;
     bool fine = true;
-    for (; cursor.high != entity->end; cursor.high++) {
-        const char *event = event_at(layout, entity, cursor.high);
-        if (time_of(event) > newest)
-            break;
-        if (run == RUN_SEVERAL)
-            fine &= accumulate(layout, f, (char *)entity, event, 1);
-        else if (run >= 0 && (marks_of(layout, event) >> one->slot & 1))
-            fine &= accumulate_one(one, (enum accumulator_kind)run, (char *)entity, event, 1);
+    if (frame->unbounded)
+        return true;
+    if (frame->unit == FRAME_ROWS) {
+        oldest = INT64_MAX;
+        target = ring_clamp(entity, (int64_t)ring_count(entity) - 1 - frame->start);
+        if (target - entity->first > high - entity->first)
+            target = high;
     }
-    for (; cursor.low != cursor.high; cursor.low++) {
-        const char *event = event_at(layout, entity, cursor.low);
-        if (time_of(event) >= oldest)
+    for (; *low - entity->first < target - entity->first; ++*low) {
+        const char *event = event_at(layout, entity, *low);
+        if (event_time(event) >= oldest)
             break;
-        if (run == RUN_SEVERAL)
-            fine &= accumulate(layout, f, (char *)entity, event, -1);
-        else if (run >= 0 && (marks_of(layout, event) >> one->slot & 1))
-            fine &= accumulate_one(one, (enum accumulator_kind)run, (char *)entity, event, -1);
+        if (frame->n_accumulators)
+            fine &= run_frame(share, frame, entity, (char *)entity, event, -1);
     }
-    *at = cursor;
     return fine;
 }
 
-/* Moves every frame forward to `time`, which is not before where they stand. */
-static bool advance(const struct layout *layout, struct entity *entity, int64_t time)
+/* Moves every frame forward to `time`, which is not before where they stand. current: the newest event is
+ * the current row. */
+static bool advance(struct share *share, struct entity *entity, int64_t time, bool current)
 {
-    size_t n_frames = layout->group->n_frames;
+    const struct layout *layout = share->layout;
     bool fine = true;
-    for (size_t f = 0; f < n_frames; f++) {
-        int n = layout->frame_first[f + 1] - layout->frame_first[f];
-        int run = n == 0  ? RUN_NONE
-                  : n > 1 ? RUN_SEVERAL
-                          : (int)layout->accumulators[layout->frame_first[f]].kind;
-        switch (run) {
-        case RUN_NONE:
-            fine &= advance_frame(layout, entity, f, time, RUN_NONE);
-            break;
-        case ACCUMULATE_DOUBLE:
-            fine &= advance_frame(layout, entity, f, time, ACCUMULATE_DOUBLE);
-            break;
-        case ACCUMULATE_INT:
-            fine &= advance_frame(layout, entity, f, time, ACCUMULATE_INT);
-            break;
-        default:
-            fine &= advance_frame(layout, entity, f, time, RUN_SEVERAL);
-        }
-    }
+    for (int i = 0; i < layout->n_ends; i++)
+        fine &= advance_end(share, entity, i, time,
+                            entity->end - (uint32_t)(current && layout->ends[i].exclusive));
+    for (int f = 0; f < layout->n_frames; f++)
+        fine &= advance_low(share, entity, f, time);
     entity->position = time;
     return fine;
 }
 
-/* Forgets events that no event to come can see. */
-static void evict(const struct layout *layout, struct entity *entity, int64_t floor)
+/* A value that outlives its event takes its text along. */
+static void keep_gone(struct share *share, struct gone *gone, const union value *value, bool is_null, bool text)
 {
-    uint32_t limit =
-        layout->group->n_frames ? entity_cursors(layout, entity)[layout->longest_frame].low : entity->end;
-    while (entity->first != limit && time_at(layout, entity, entity->first) < floor - layout->longest)
+    if (text && !is_null)
+        strings_hold(share->strings, (uint64_t)value->integer);
+    if (text && gone->found && !gone->is_null)
+        strings_release(share->strings, (uint64_t)gone->value.integer);
+    *gone = (struct gone){.value = *value, .found = true, .is_null = is_null};
+}
+
+/* What frames without a start still need of an event that goes. */
+static void remember(struct share *share, struct entity *entity, const char *event)
+{
+    const struct layout *layout = share->layout;
+    uint64_t marks = event_marks(layout, event);
+    union value value = {.wide = 0};
+    for (int i = 0; i < layout->n_extremes; i++) {
+        const struct extreme *extreme = &layout->extremes[i];
+        struct gone *gone = entity_at(entity, extreme->gone);
+        if (!extreme->gone || !(marks >> extreme->slot & 1))
+            continue;
+        extreme_load(extreme, event, &value);
+        if (!gone->found || extreme_order(extreme, share->strings, &value, &gone->value) >= 0)
+            keep_gone(share, gone, &value, false, extreme->rep == REP_TEXT);
+    }
+    for (int i = 0; i < layout->n_remembered; i++) {
+        const struct remembered *remembered = &layout->remembered[i];
+        struct gone *gone = entity_at(entity, remembered->offset);
+        bool counts = remembered->rows < 0 || (marks >> remembered->rows & 1);
+        if (!counts || (gone->found && !remembered->last))
+            continue;
+        bool is_null = !(marks >> remembered->slot & 1);
+        if (!is_null)
+            pack_value(event + remembered->value, remembered->pack, remembered->rep, &value);
+        keep_gone(share, gone, &value, is_null, remembered->rep == REP_TEXT);
+    }
+    ++*entity_evicted(layout, entity);
+}
+
+/* Can an event to come, at or after `floor`, still see the oldest one? */
+static inline bool is_needed(const struct layout *layout, const struct entity *entity, int64_t floor)
+{
+    if (time_at(layout, entity, entity->first) >= floor - layout->retain)
+        return true;
+    uint32_t rows = layout->retain_rows;
+    return rows && (ring_count(entity) <= rows + 1 || time_at(layout, entity, entity->first + rows) >= floor);
+}
+
+static void evict(struct share *share, struct entity *entity, int64_t floor)
+{
+    const struct layout *layout = share->layout;
+    uint32_t before = entity->first;
+    while (entity->first != entity->end && !is_needed(layout, entity, floor)) {
+        const char *event = event_at(layout, entity, entity->first);
+        if (layout->unbounded)
+            remember(share, entity, event);
+        if (layout->has_text)
+            drop_texts(share, event);
         entity->first++;
+    }
+    if (entity->first == before)
+        return;
+    for (int i = 0; i < layout->n_extremes; i++)
+        extremes_evict(entity, entity_at(entity, layout->extremes[i].offset));
+    for (int f = 0; layout->unbounded && f < layout->n_frames; f++)
+        if (layout->frames[f].unbounded)
+            entity_lows(layout, entity)[f] = entity->first;
+    ring_shrink(layout, entity, &share->pool);
 }
 
-/* First position whose time is >= time (after = false) or > time (after = true). */
-static uint32_t search(const struct layout *layout, const struct entity *entity, int64_t time, bool after)
+/* Is the event, put before what was at `position`, among those that an end has been fed? */
+static bool was_passed(const struct layout_end *end, const struct entity *entity, uint32_t high,
+                       uint32_t position, int64_t time)
 {
-    uint32_t low = entity->first, n = entity->end - entity->first;
-    while (n) {
-        uint32_t half = n / 2;
-        int64_t at = time_at(layout, entity, low + half);
-        if (after ? at <= time : at < time) {
-            low += half + 1;
-            n -= half + 1;
+    if (position != high)
+        return position - entity->first < high - entity->first;
+    return end->unit == FRAME_RANGE && entity->position != INT64_MIN && time <= entity->position - end->end;
+}
+
+/* Makes the frames, where they stand, count an event that was put at `position`. */
+static bool join(struct share *share, struct entity *entity, uint32_t position, int64_t time)
+{
+    const struct layout *layout = share->layout;
+    uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
+    const char *event = event_at(layout, entity, position);
+    bool fine = true;
+    for (int i = 0; i < layout->n_ends; i++) {
+        share->fed[i] = was_passed(&layout->ends[i], entity, highs[i], position, time);
+        highs[i] += share->fed[i];
+    }
+    for (int f = 0; f < layout->n_frames; f++) {
+        const struct layout_frame *frame = &layout->frames[f];
+        uint32_t low = lows[f] - entity->first, at = position - entity->first;
+        bool after = at > low || (at == low && frame->unit == FRAME_RANGE && entity->position != INT64_MIN &&
+                                  time >= entity->position - frame->start);
+        share->inside[f] = share->fed[frame->end] && (frame->unbounded || after);
+        if (!frame->unbounded && share->fed[frame->end] && !share->inside[f])
+            lows[f]++;
+        if (share->inside[f])
+            fine &= run_frame(share, frame, entity, (char *)entity, event, 1);
+    }
+    return fine;
+}
+
+/* Positions that are kept elsewhere follow the events that move to make or to close a gap. */
+static void shift_positions(const struct layout *layout, struct entity *entity, uint32_t position, int by)
+{
+    for (int i = 0; i < layout->n_marked; i++) {
+        uint32_t *marked = entity_marked(entity, &layout->marked[i]);
+        if (*marked - entity->first >= position - entity->first)
+            *marked += (uint32_t)by;
+    }
+    for (int i = 0; i < layout->n_extremes; i++)
+        extremes_shift(entity, entity_at(entity, layout->extremes[i].offset), position, by);
+}
+
+/* The frames of an event at `position` that is not the newest. */
+static void find_view(struct share *share, const struct entity *entity, const struct arrival *arrival,
+                      uint32_t position)
+{
+    const struct layout *layout = share->layout;
+    bool too_late = arrival->time < arrival->floor;
+    for (int i = 0; i < layout->n_ends; i++) {
+        const struct layout_end *end = &layout->ends[i];
+        share->view_highs[i] =
+            end->unit == FRAME_ROWS ? ring_clamp(entity, (int64_t)(position - entity->first) + 1 - end->end)
+            : end->exclusive        ? position
+                                    : ring_search(layout, entity, arrival->time - end->end, true);
+    }
+    for (int f = 0; f < layout->n_frames; f++) {
+        const struct layout_frame *frame = &layout->frames[f];
+        uint32_t high = share->view_highs[frame->end], low;
+        bool itself = high == position + 1;
+        if (frame->unbounded) {
+            low = !too_late ? entity->first : itself ? position : high;
+        } else if (frame->unit == FRAME_RANGE) {
+            int64_t from = too_late ? arrival->floor : arrival->time;
+            low = ring_search(layout, entity, from - frame->start, false);
+            if (itself && low - entity->first > position - entity->first)
+                low = position;
         } else {
-            n = half;
+            low = ring_clamp(entity, (int64_t)(position - entity->first) - frame->start);
+            if (too_late) {
+                /* Of what came before the floor, `start` events are retained besides this one. */
+                int64_t floor = ring_search(layout, entity, arrival->floor, false) - entity->first;
+                uint32_t oldest = ring_clamp(entity, floor - 1 - frame->start);
+                bool older = position - entity->first < oldest - entity->first;
+                low = !older ? oldest : itself ? position : high;
+            }
         }
+        share->view_lows[f] = low - entity->first < high - entity->first ? low : high;
     }
-    return low;
 }
 
-/* Where an event of that time stands to a frame at the entity's position: -1 before, 0 in, 1 after. */
-static int side(const struct layout *layout, const struct entity *entity, size_t frame, int64_t time)
+/* Runs events of [from, to), offsets from the oldest, through a frame. */
+static bool run_between(struct share *share, const struct layout_frame *frame, struct entity *entity,
+                        uint32_t from, uint32_t to, int sign)
 {
-    if (entity->position == INT64_MIN)
-        return 1; /* the frames stand nowhere yet: all events are ahead of them */
-    if (time < entity->position - layout->group->frames[frame].start)
-        return -1;
-    return time > entity->position - layout->group->frames[frame].end;
-}
-
-static bool insert(const struct layout *layout, struct entity *entity, const struct arrival *arrival,
-                   uint32_t *ret)
-{
-    uint32_t position = search(layout, entity, arrival->time, true);
-    struct cursor *cursors = entity_cursors(layout, entity);
     bool fine = true;
-    for (uint32_t p = entity->end++; p != position; p--)
-        memcpy(event_at(layout, entity, p), event_at(layout, entity, p - 1), layout->event_size);
+    for (; from < to; from++)
+        fine &= run_frame(share, frame, entity, (char *)entity,
+                          event_at(share->layout, entity, entity->first + from), sign);
+    return fine;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Moves a frame's sums from the events [a, b) to [c, d), offsets from the oldest: what both have stays. */
+static bool move(struct share *share, const struct layout_frame *frame, struct entity *entity, uint32_t a,
+                 uint32_t b, uint32_t c, uint32_t d)
+{
+    bool fine = run_between(share, frame, entity, a, smaller(b, c), -1);
+    fine &= run_between(share, frame, entity, larger(a, d), b, -1);
+    fine &= run_between(share, frame, entity, c, smaller(d, a), 1);
+    return fine & run_between(share, frame, entity, larger(c, b), d, 1);
+}
+
+/* Steps all frames from where they stand to the view, or back. */
+static bool step(struct share *share, struct entity *entity, bool too_late, bool back)
+{
+    const struct layout *layout = share->layout;
+    bool fine = true;
+    for (int f = 0; f < layout->n_frames; f++) {
+        const struct layout_frame *frame = &layout->frames[f];
+        if (!frame->n_accumulators || (frame->unbounded && too_late))
+            continue;
+        uint32_t first = entity->first;
+        uint32_t a = frame->unbounded ? 0 : entity_lows(layout, entity)[f] - first;
+        uint32_t b = entity_highs(layout, entity)[frame->end] - first;
+        uint32_t c = share->view_lows[f] - first, d = share->view_highs[frame->end] - first;
+        fine &= back ? move(share, frame, entity, c, d, a, b) : move(share, frame, entity, a, b, c, d);
+    }
+    return fine;
+}
+
+/* Sums of frames without a start for a too late event, which has no part in those that stand: itself. */
+static bool sum_alone(struct share *share, struct entity *entity, uint32_t position)
+{
+    const struct layout *layout = share->layout;
+    const char *event = event_at(layout, entity, position);
+    bool fine = true;
+    for (int i = 0; i < layout->n_accumulators; i++) {
+        const struct accumulator *accumulator = &layout->accumulators[i];
+        const struct layout_frame *frame = &layout->frames[accumulator->frame];
+        if (!frame->unbounded)
+            continue;
+        accumulator_clear(accumulator, share->alone);
+        bool itself = share->view_highs[frame->end] == position + 1;
+        if (!itself || !(event_marks(layout, event) >> accumulator->slot & 1))
+            continue;
+        if (accumulator->kind == ACCUMULATE_DISTINCT)
+            *(int64_t *)(share->alone + accumulator->offset) = 1;
+        else
+            fine &= run_one(share, accumulator, entity, share->alone, event, 1);
+    }
+    return fine;
+}
+
+static bool take_late(struct share *share, struct entity *entity, const struct arrival *arrival,
+                      struct view *ret)
+{
+    const struct layout *layout = share->layout;
+    uint32_t position = ring_search(layout, entity, arrival->time, true);
+    bool too_late = arrival->time < arrival->floor;
+    memcpy(share->lows, entity_lows(layout, entity), (size_t)layout->n_frames * sizeof *share->lows);
+    memcpy(share->highs, entity_highs(layout, entity), (size_t)layout->n_ends * sizeof *share->highs);
+    shift_positions(layout, entity, position, 1);
+    ring_open(layout, entity, position);
     put_event(layout, event_at(layout, entity, position), arrival);
-    for (size_t f = 0; f < layout->group->n_frames; f++) {
-        int where = side(layout, entity, f, arrival->time);
-        cursors[f].low += where < 0;
-        cursors[f].high += where <= 0;
-        if (where == 0)
-            fine &= accumulate(layout, f, (char *)entity, event_at(layout, entity, position), 1);
-    }
-    *ret = position;
+    bool fine = join(share, entity, position, arrival->time);
+    find_view(share, entity, arrival, position);
+    fine &= step(share, entity, too_late, false);
+    if (layout->unbounded && too_late)
+        fine &= sum_alone(share, entity, position);
+    *ret = (struct view){entity, share->view_lows, share->view_highs, position, true, too_late};
     return fine;
 }
 
-void entity_untake(const struct layout *layout, struct entity *entity, const struct arrival *arrival)
+/* Takes a too late event out of everything. */
+static bool leave(struct share *share, struct entity *entity, uint32_t position)
 {
-    uint32_t position = search(layout, entity, arrival->time, true) - 1;
-    struct cursor *cursors = entity_cursors(layout, entity);
-    for (size_t f = 0; f < layout->group->n_frames; f++) {
-        int where = side(layout, entity, f, arrival->time);
-        if (where == 0)
-            accumulate(layout, f, (char *)entity, event_at(layout, entity, position), -1);
-        cursors[f].low -= where < 0;
-        cursors[f].high -= where <= 0;
-    }
-    for (uint32_t p = position; p + 1 != entity->end; p++)
-        memcpy(event_at(layout, entity, p), event_at(layout, entity, p + 1), layout->event_size);
-    entity->end--;
-}
-
-/* The windows of an event that is not the newest, summed up from the ring into scratch. The event itself is
- * in it. */
-static bool look_back(const struct layout *layout, struct entity *entity, const struct arrival *arrival,
-                      uint32_t position, char *scratch)
-{
-    struct cursor *cursors = (struct cursor *)(scratch + layout->cursors_offset);
+    const struct layout *layout = share->layout;
+    const char *event = event_at(layout, entity, position);
     bool fine = true;
-    for (int i = 0; i < layout->n_accumulators; i++)
-        if (layout->accumulators[i].summed)
-            exact_done((struct exact *)(scratch + layout->accumulators[i].offset));
-    memset(scratch, 0, layout->entity_size);
-    for (size_t f = 0; f < layout->group->n_frames; f++) {
-        const struct frame *frame = &layout->group->frames[f];
-        int64_t oldest = arrival->time - frame->start;
-        /* What the frame still retains begins at floor - start; a too late event may ask for more. */
-        if (oldest < arrival->floor - frame->start)
-            oldest = arrival->floor - frame->start;
-        uint32_t low = search(layout, entity, oldest, false);
-        uint32_t high = search(layout, entity, arrival->time - frame->end, true);
-        if (low - entity->first > high - entity->first)
-            low = high;
-        /* A too late event may lie before what is retained and is still part of its own window. */
-        if (frame->end == 0 && position - entity->first < low - entity->first)
-            low = position, high = position + 1;
-        cursors[f] = (struct cursor){low, high};
-        for (uint32_t p = low; p != high; p++)
-            fine &= accumulate(layout, f, scratch, event_at(layout, entity, p), 1);
+    for (int f = 0; f < layout->n_frames; f++)
+        if (share->inside[f])
+            fine &= run_frame(share, &layout->frames[f], entity, (char *)entity, event, -1);
+    if (layout->has_text)
+        drop_texts(share, event);
+    ring_close(layout, entity, position);
+    shift_positions(layout, entity, position + 1, -1);
+    memcpy(entity_lows(layout, entity), share->lows, (size_t)layout->n_frames * sizeof *share->lows);
+    memcpy(entity_highs(layout, entity), share->highs, (size_t)layout->n_ends * sizeof *share->highs);
+    return fine;
+}
+
+/* Extremes and marked positions take the late event in: after its own windows were read, because they, other
+ * than sums, cannot step back. */
+static bool join_positions(struct share *share, struct entity *entity, uint32_t position)
+{
+    const struct layout *layout = share->layout;
+    uint64_t marks = event_marks(layout, event_at(layout, entity, position));
+    bool fine = true;
+    for (int i = 0; i < layout->n_extremes; i++) {
+        const struct extreme *extreme = &layout->extremes[i];
+        if (share->fed[extreme->end] && (marks >> extreme->slot & 1))
+            fine &= extremes_insert(extreme, layout, entity, share->strings,
+                                    entity_at(entity, extreme->offset), position, &share->pool);
+    }
+    for (int i = 0; i < layout->n_marked; i++) {
+        const struct marked *marked = &layout->marked[i];
+        uint32_t *at = entity_marked(entity, marked), new = position - entity->first, old = *at - entity->first;
+        if (!(marks >> marked->slot & 1))
+            continue;
+        if (marked->frame >= 0 ? share->inside[marked->frame] && new < old
+                               : share->fed[marked->end] && (new > old || old >= ring_count(entity)))
+            *at = position;
     }
     return fine;
 }
 
-bool entity_take(const struct layout *layout, struct entity *entity, const struct arrival *arrival,
-                 char *scratch, struct view *ret)
+bool entity_settle(struct share *share, struct entity *entity, const struct view *view)
 {
-    bool newest = arrival->time >= entity->position && arrival->time >= arrival->floor;
-    if (newest)
-        evict(layout, entity, arrival->floor);
-    if (entity->end - entity->first == entity->capacity && !ring_grow(layout, entity))
+    bool fine = step(share, entity, view->too_late, true);
+    if (view->too_late)
+        return fine & leave(share, entity, view->position);
+    fine &= join_positions(share, entity, view->position);
+    return fine & advance(share, entity, entity->position, true);
+}
+
+bool entity_take(struct share *share, struct entity *entity, const struct arrival *arrival, struct view *ret)
+{
+    const struct layout *layout = share->layout;
+    if (!ring_reserve(layout, entity, &share->pool))
         return false;
-    if (newest) {
-        put_event(layout, event_at(layout, entity, entity->end++), arrival);
-        *ret = (struct view){entity, entity_cursors(layout, entity), (char *)entity};
-        return advance(layout, entity, arrival->time);
-    }
-    uint32_t position;
-    bool fine = insert(layout, entity, arrival, &position);
-    fine &= look_back(layout, entity, arrival, position, scratch);
-    *ret = (struct view){entity, (struct cursor *)(scratch + layout->cursors_offset), scratch};
+    if (arrival->time < entity->position || arrival->time < arrival->floor)
+        return take_late(share, entity, arrival, ret);
+    put_event(layout, event_at(layout, entity, entity->end), arrival);
+    *ret = (struct view){entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++,
+                         false, false};
+    bool fine = advance(share, entity, arrival->time, true);
+    evict(share, entity, arrival->floor);
     return fine;
 }
 
 void entity_prefetch(const struct layout *layout, const struct entity *entity)
 {
-    const struct cursor *cursors = (const struct cursor *)((const char *)entity + layout->cursors_offset);
-    if (!entity->ring)
+    const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
+    if (!entity->ring || entity->capacity > RING_PAGE)
         return;
-    for (size_t f = 0; f < layout->group->n_frames; f++) {
-        __builtin_prefetch(event_at(layout, entity, cursors[f].low));
-        __builtin_prefetch(event_at(layout, entity, cursors[f].high));
-    }
+    for (int f = 0; f < layout->n_frames; f++)
+        __builtin_prefetch(event_at(layout, entity, lows[f]));
+    for (int i = 0; i < layout->n_ends; i++)
+        __builtin_prefetch(event_at(layout, entity, highs[i]));
     __builtin_prefetch(event_at(layout, entity, entity->end));
 }
 
-/* A slot's value in its representation. */
-static inline void load_value(const struct reading *reading, enum rep rep, const char *event,
-                              union value *ret)
+bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
 {
-    const char *at = event + reading->value;
-    if (rep == REP_DOUBLE)
-        ret->real = pack_real(at, reading->pack);
-    else if (rep == REP_WIDE)
-        ret->wide = pack_wide(at);
-    else
-        ret->integer = pack_int(at, reading->pack);
+    const struct layout *layout = share->layout;
+    bool quiet = entity->position == INT64_MIN || entity->position < floor - layout->retain;
+    if (!quiet)
+        return false;
+    if (!layout->lasting || (entity->position == INT64_MIN && !ring_count(entity)))
+        return true;
+    if (layout->retain_rows || !ring_count(entity))
+        return false;
+    /* Only sums without a start remain: every event has entered them. */
+    advance(share, entity, floor, false);
+    evict(share, entity, INT64_MAX);
+    ring_free(layout, entity, &share->pool);
+    return false;
 }
 
-static inline int value_order(enum rep rep, const union value *a, const union value *b)
+static void drop_map(struct share *share, const struct map *map, struct entity *entity)
 {
-    if (rep == REP_DOUBLE)
-        return double_order(a->real, b->real);
-    if (rep == REP_WIDE)
-        return (a->wide > b->wide) - (a->wide < b->wide);
-    return (a->integer > b->integer) - (a->integer < b->integer);
+    struct distinct *distinct = entity_at(entity, map->offset);
+    share->bytes -= (int64_t)distinct_bytes(&map->shape, distinct);
+    distinct_done(distinct);
 }
 
-/* The smallest or largest value of a frame; NULL where it has none. */
-static void read_extreme(const struct layout *layout, const struct reading *reading, const struct view *view,
-                         struct vector *window, int64_t i)
+void entity_done(struct share *share, struct entity *entity)
 {
-    struct cursor cursor = view->cursors[reading->frame];
-    enum rep rep = layout->group->slots[reading->slot].rep;
-    union value best = {.wide = 0}, value;
-    bool found = false;
-    for (uint32_t p = cursor.low; p != cursor.high; p++) {
-        const char *event = event_at(layout, view->entity, p);
-        if (!(marks_of(layout, event) >> reading->slot & 1))
-            continue;
-        load_value(reading, rep, event, &value);
-        if (!found || value_order(rep, &value, &best) * reading->sign > 0)
-            best = value;
-        found = true;
+    const struct layout *layout = share->layout;
+    for (; layout->has_text && entity->first != entity->end; entity->first++)
+        drop_texts(share, event_at(layout, entity, entity->first));
+    share_drop_key(share, entity_keys(layout, entity));
+    if (entity->ring)
+        ring_free(layout, entity, &share->pool);
+    for (int i = 0; i < layout->n_accumulators; i++)
+        accumulator_clear(&layout->accumulators[i], (char *)entity);
+    for (int i = 0; i < layout->n_maps; i++)
+        drop_map(share, &layout->maps[i], entity);
+    for (int i = 0; i < layout->n_extremes; i++) {
+        const struct extreme *extreme = &layout->extremes[i];
+        struct gone *gone = entity_at(entity, extreme->gone);
+        extremes_done(entity_at(entity, extreme->offset), &share->pool);
+        if (extreme->gone && extreme->rep == REP_TEXT && gone->found)
+            strings_release(share->strings, (uint64_t)gone->value.integer);
     }
-    window->state[i] = found ? STATE_VALUE : STATE_NULL;
-    if (window->rep == REP_BOOLEAN)
-        BOOLEANS(window)[i] = best.integer != 0;
-    else
-        memcpy((char *)window->data + (size_t)i * rep_width(window->rep), &best, rep_width(window->rep));
-}
-
-/* A DECIMAL sum has 38 digits, a little less than 127 bits hold. */
-static uint8_t read_wide(const struct reading *reading, const struct exact *exact, __int128 *ret)
-{
-    const __int128 limit = (__int128)power10[18] * power10[18] * 100;
-    if (!exact_sum_wide(exact, ret))
-        return STATE_ERROR;
-    return reading->decimal && (*ret >= limit || *ret <= -limit) ? STATE_ERROR : STATE_VALUE;
-}
-
-static inline double read_real(const struct reading *reading, const struct exact *exact)
-{
-    if (reading->kind == READ_MEAN_DOUBLE)
-        return exact_mean(exact);
-    return reading->kind == READ_SUM_DOUBLE ? exact_sum(exact) : exact_mean_wide(exact, reading->scale);
-}
-
-void view_read(const struct layout *layout, const struct view *view, struct vector *windows, int64_t i)
-{
-    for (int r = 0; r < layout->n_readings; r++) {
-        const struct reading *reading = &layout->readings[r];
-        const char *at = view->accumulators + reading->offset;
-        const struct exact *exact = (const struct exact *)at;
-        struct vector *window = &windows[reading->window];
-        const struct cursor *cursor;
-        switch (reading->kind) {
-        case READ_EVENTS:
-            cursor = &view->cursors[reading->frame];
-            INTS(window)[i] = (uint32_t)(cursor->high - cursor->low);
-            window->state[i] = STATE_VALUE;
-            break;
-        case READ_COUNT:
-            INTS(window)[i] = *(const int64_t *)at;
-            window->state[i] = STATE_VALUE;
-            break;
-        case READ_SUM_COUNT:
-            INTS(window)[i] = exact->count;
-            window->state[i] = STATE_VALUE;
-            break;
-        case READ_EXTREME:
-            read_extreme(layout, reading, view, window, i);
-            break;
-        case READ_SUM_WIDE:
-            window->state[i] = exact->count ? read_wide(reading, exact, &WIDES(window)[i]) : STATE_NULL;
-            break;
-        default:
-            window->state[i] = exact->count ? STATE_VALUE : STATE_NULL;
-            if (exact->count)
-                DOUBLES(window)[i] = read_real(reading, exact);
-        }
+    for (int i = 0; i < layout->n_remembered; i++) {
+        struct gone *gone = entity_at(entity, layout->remembered[i].offset);
+        if (layout->remembered[i].rep == REP_TEXT && gone->found && !gone->is_null)
+            strings_release(share->strings, (uint64_t)gone->value.integer);
     }
 }

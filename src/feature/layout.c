@@ -7,7 +7,87 @@ static size_t align(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
-static struct stored *find_stored(const struct layout *layout, int slot)
+void accumulator_clear(const struct accumulator *accumulator, char *base)
+{
+    char *at = base + accumulator->offset;
+    switch (accumulator->kind) {
+    case ACCUMULATE_COUNT:
+    case ACCUMULATE_DISTINCT:
+        *(int64_t *)at = 0;
+        break;
+    case ACCUMULATE_SMALL:
+        *(struct small_sum *)at = (struct small_sum){0};
+        break;
+    case ACCUMULATE_SQUARES:
+        exact_squares_done((struct exact_squares *)at);
+        *(struct exact_squares *)at = (struct exact_squares){0};
+        break;
+    default:
+        exact_done((struct exact *)at);
+        *(struct exact *)at = (struct exact){0};
+    }
+}
+
+static size_t accumulator_width(enum accumulator_kind kind)
+{
+    switch (kind) {
+    case ACCUMULATE_COUNT:
+    case ACCUMULATE_DISTINCT:
+        return sizeof(int64_t);
+    case ACCUMULATE_SMALL:
+        return sizeof(struct small_sum);
+    case ACCUMULATE_SQUARES:
+        return sizeof(struct exact_squares);
+    default:
+        return sizeof(struct exact);
+    }
+}
+
+static bool is_variance(enum aggregate aggregate)
+{
+    return aggregate >= AGGREGATE_VAR_POP && aggregate <= AGGREGATE_STDDEV_SAMP;
+}
+
+static bool is_extreme(enum aggregate aggregate)
+{
+    return aggregate == AGGREGATE_MIN || aggregate == AGGREGATE_MAX;
+}
+
+static bool is_place(enum aggregate aggregate)
+{
+    return aggregate == AGGREGATE_FIRST || aggregate == AGGREGATE_LAST;
+}
+
+/* Frames and their ends. */
+static void lay_out_frames(struct layout *layout)
+{
+    const struct group *group = layout->group;
+    for (size_t f = 0; f < group->n_frames; f++) {
+        const struct frame *frame = &group->frames[f];
+        int e = 0;
+        while (e < layout->n_ends &&
+               !(layout->ends[e].unit == frame->unit && layout->ends[e].exclusive == frame->exclusive &&
+                 layout->ends[e].end == frame->end))
+            e++;
+        if (e == layout->n_ends)
+            layout->ends[layout->n_ends++] =
+                (struct layout_end){.unit = frame->unit, .exclusive = frame->exclusive, .end = frame->end};
+        layout->frames[layout->n_frames++] = (struct layout_frame){.unit = frame->unit,
+                                                                   .unbounded = frame->start == FRAME_UNBOUNDED,
+                                                                   .start = frame->start,
+                                                                   .end = e};
+        bool unbounded = frame->start == FRAME_UNBOUNDED;
+        int64_t reach = unbounded ? frame->end : frame->start;
+        layout->unbounded |= unbounded;
+        layout->lasting |= unbounded || frame->unit == FRAME_ROWS;
+        if (frame->unit == FRAME_ROWS && (uint32_t)reach > layout->retain_rows)
+            layout->retain_rows = (uint32_t)reach;
+        if (frame->unit == FRAME_RANGE && reach > layout->retain)
+            layout->retain = reach;
+    }
+}
+
+static const struct stored *find_stored(const struct layout *layout, int slot)
 {
     for (int i = 0; i < layout->n_stored; i++)
         if (layout->stored[i].slot == slot)
@@ -15,82 +95,317 @@ static struct stored *find_stored(const struct layout *layout, int slot)
     return NULL;
 }
 
-static int find_accumulator(struct layout *layout, int frame, int slot)
-{
-    for (int i = layout->frame_first[frame]; i < layout->n_accumulators; i++)
-        if (layout->accumulators[i].slot == slot)
-            return i;
-    layout->accumulators[layout->n_accumulators] = (struct accumulator){.frame = frame, .slot = slot};
-    return layout->n_accumulators++;
-}
-
-/* Windows of one frame after the other, so that a frame's accumulators stand together. min and max need one
- * too: its count says whether the frame has any value. */
-static void find_accumulators(const struct plan *plan, int group, struct layout *layout)
-{
-    static const enum accumulator_kind kinds[] = {[REP_INT] = ACCUMULATE_INT,
-                                                  [REP_WIDE] = ACCUMULATE_WIDE,
-                                                  [REP_DOUBLE] = ACCUMULATE_DOUBLE,
-                                                  [REP_BOOLEAN] = ACCUMULATE_INT};
-    int n_frames = (int)layout->group->n_frames;
-    for (int frame = 0; frame < n_frames; frame++) {
-        layout->frame_first[frame] = layout->n_accumulators;
-        for (size_t w = 0; w < plan->n_windows; w++) {
-            const struct window *window = &plan->windows[w];
-            bool extreme = window->aggregate == AGGREGATE_MIN || window->aggregate == AGGREGATE_MAX;
-            if (window->group != group || window->slot < 0 || window->frame != frame || extreme)
-                continue;
-            struct accumulator *accumulator =
-                &layout->accumulators[find_accumulator(layout, frame, window->slot)];
-            accumulator->summed |= window->aggregate == AGGREGATE_SUM || window->aggregate == AGGREGATE_AVG;
-            if (accumulator->summed) {
-                accumulator->kind = kinds[layout->group->slots[window->slot].rep];
-                accumulator->value = find_stored(layout, window->slot)->offset;
-                accumulator->pack = find_stored(layout, window->slot)->pack;
-            }
-        }
-    }
-    layout->frame_first[n_frames] = layout->n_accumulators;
-}
-
-static void lay_out_entity(struct layout *layout)
-{
-    size_t at = align(sizeof(struct entity), 8);
-    layout->keys_offset = at;
-    at += (size_t)layout->n_words * 8;
-    layout->cursors_offset = at;
-    at += layout->group->n_frames * sizeof(struct cursor);
-    at = align(at, 16);
-    for (int i = 0; i < layout->n_accumulators; i++)
-        if (layout->accumulators[i].summed) {
-            layout->accumulators[i].offset = at;
-            at += sizeof(struct exact);
-        }
-    for (int i = 0; i < layout->n_accumulators; i++)
-        if (!layout->accumulators[i].summed) {
-            layout->accumulators[i].offset = at;
-            at += sizeof(int64_t);
-        }
-    layout->entity_size = align(at, 16);
-}
-
 static void lay_out_event(const struct plan *plan, int group, struct layout *layout)
 {
     const struct group *g = layout->group;
     size_t at = sizeof(int64_t);
     for (size_t s = 0; s < g->n_slots; s++) {
-        bool stored = false;
-        for (size_t w = 0; w < plan->n_windows; w++)
-            stored |= plan->windows[w].group == group && plan->windows[w].slot == (int)s &&
-                      plan->windows[w].aggregate != AGGREGATE_COUNT;
-        if (!stored)
+        bool stored = false, forever = false;
+        for (size_t w = 0; w < plan->n_windows; w++) {
+            const struct window *window = &plan->windows[w];
+            if (window->group != group || window->slot != (int)s || window->aggregate == AGGREGATE_COUNT)
+                continue;
+            stored = true;
+            forever |= window->aggregate == AGGREGATE_DISTINCT && layout->frames[window->frame].unbounded;
+        }
+        if (!stored || !g->slots[s].argument)
             continue;
         enum pack pack = pack_of_type(&g->slots[s].type);
-        layout->stored[layout->n_stored++] = (struct stored){(int)s, at, pack};
+        bool text = g->slots[s].rep == REP_TEXT;
+        layout->stored[layout->n_stored++] = (struct stored){(int)s, at, pack, text, forever};
+        layout->has_text |= text;
         at += pack_width(pack);
     }
     layout->marks_offset = at;
     layout->event_size = at + (size_t)layout->mark_width;
+}
+
+static enum accumulator_kind sum_kind(const struct slot *slot)
+{
+    if (slot->rep == REP_DOUBLE)
+        return ACCUMULATE_DOUBLE;
+    if (slot->rep == REP_WIDE)
+        return ACCUMULATE_WIDE;
+    return pack_width(pack_of_type(&slot->type)) <= 4 ? ACCUMULATE_SMALL : ACCUMULATE_INT;
+}
+
+/* A frame needs one accumulator per slot for count, sum and variance, the widest that is asked for, and
+ * another one for count(DISTINCT). */
+static void need_accumulator(struct layout *layout, int frame, int slot, enum accumulator_kind kind)
+{
+    bool distinct = kind == ACCUMULATE_DISTINCT;
+    for (int i = 0; i < layout->n_accumulators; i++) {
+        struct accumulator *known = &layout->accumulators[i];
+        if (known->frame == frame && known->slot == slot && (known->kind == ACCUMULATE_DISTINCT) == distinct) {
+            known->kind = kind > known->kind ? kind : known->kind;
+            return;
+        }
+    }
+    layout->accumulators[layout->n_accumulators++] =
+        (struct accumulator){.frame = frame, .slot = slot, .kind = kind};
+}
+
+static int compare_int(int a, int b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_accumulators(const void *a, const void *b, void *context)
+{
+    const struct accumulator *x = a, *y = b;
+    const struct layout *layout = context;
+    int order = compare_int(layout->frames[x->frame].end, layout->frames[y->frame].end);
+    order = order ? order : compare_int(x->slot, y->slot);
+    order = order ? order : compare_int((int)x->kind, (int)y->kind);
+    return order ? order : compare_int(x->frame, y->frame);
+}
+
+static void place_in_map(struct layout *layout, struct accumulator *accumulator)
+{
+    int m = 0;
+    while (m < layout->n_maps && layout->maps[m].slot != accumulator->slot)
+        m++;
+    if (m == layout->n_maps)
+        layout->maps[layout->n_maps++] =
+            (struct map){.slot = accumulator->slot,
+                         .shape = {.key_words = accumulator->pack == PACK_WIDE ? 2 : 1}};
+    accumulator->map = m;
+    accumulator->place = layout->maps[m].shape.n_frames++;
+}
+
+static void lay_out_accumulators(const struct plan *plan, int group, struct layout *layout)
+{
+    for (size_t w = 0; w < plan->n_windows; w++) {
+        const struct window *window = &plan->windows[w];
+        if (window->group != group || window->slot < 0 || is_extreme(window->aggregate) ||
+            is_place(window->aggregate))
+            continue;
+        enum accumulator_kind kind = window->aggregate == AGGREGATE_COUNT      ? ACCUMULATE_COUNT
+                                     : window->aggregate == AGGREGATE_DISTINCT ? ACCUMULATE_DISTINCT
+                                     : is_variance(window->aggregate)
+                                         ? ACCUMULATE_SQUARES
+                                         : sum_kind(&layout->group->slots[window->slot]);
+        need_accumulator(layout, window->frame, window->slot, kind);
+    }
+    qsort_r(layout->accumulators, (size_t)layout->n_accumulators, sizeof *layout->accumulators,
+            compare_accumulators, layout);
+    for (int i = 0; i < layout->n_accumulators; i++) {
+        struct accumulator *accumulator = &layout->accumulators[i];
+        struct layout_frame *frame = &layout->frames[accumulator->frame];
+        struct layout_end *end = &layout->ends[frame->end];
+        const struct stored *stored = find_stored(layout, accumulator->slot);
+        end->first = end->last ? end->first : i;
+        end->last = i + 1;
+        frame->accumulators[frame->n_accumulators++] = i;
+        if (stored) {
+            accumulator->value = stored->offset;
+            accumulator->pack = stored->pack;
+        }
+        if (accumulator->kind == ACCUMULATE_DISTINCT)
+            place_in_map(layout, accumulator);
+    }
+}
+
+static int find_extreme(const struct layout *layout, int end, int slot, int sign)
+{
+    for (int i = 0; i < layout->n_extremes; i++) {
+        const struct extreme *extreme = &layout->extremes[i];
+        if (extreme->end == end && extreme->slot == slot && extreme->sign == sign)
+            return i;
+    }
+    return -1;
+}
+
+static void lay_out_extremes(const struct plan *plan, int group, struct layout *layout)
+{
+    for (int end = 0; end < layout->n_ends; end++) {
+        layout->ends[end].first_extreme = layout->n_extremes;
+        for (size_t w = 0; w < plan->n_windows; w++) {
+            const struct window *window = &plan->windows[w];
+            if (window->group != group || !is_extreme(window->aggregate) ||
+                layout->frames[window->frame].end != end)
+                continue;
+            int sign = window->aggregate == AGGREGATE_MAX ? 1 : -1;
+            int i = find_extreme(layout, end, window->slot, sign);
+            const struct stored *stored = find_stored(layout, window->slot);
+            if (i < 0) {
+                i = layout->n_extremes++;
+                layout->extremes[i] = (struct extreme){.slot = window->slot,
+                                                       .end = end,
+                                                       .sign = sign,
+                                                       .rep = layout->group->slots[window->slot].rep,
+                                                       .pack = stored->pack,
+                                                       .value = stored->offset};
+            }
+            layout->extremes[i].gone |= layout->frames[window->frame].unbounded;
+        }
+        layout->ends[end].last_extreme = layout->n_extremes;
+    }
+}
+
+static int find_marked(const struct layout *layout, int frame, int end, int slot)
+{
+    for (int i = 0; i < layout->n_marked; i++) {
+        const struct marked *marked = &layout->marked[i];
+        if (marked->slot == slot && marked->frame == frame && marked->end == end)
+            return i;
+    }
+    return -1;
+}
+
+static void need_marked(struct layout *layout, int frame, int end, int slot)
+{
+    if (find_marked(layout, frame, end, slot) < 0)
+        layout->marked[layout->n_marked++] = (struct marked){.slot = slot, .frame = frame, .end = end};
+}
+
+static bool places(const struct plan *plan, int group, size_t w, enum aggregate aggregate)
+{
+    return plan->windows[w].group == group && plan->windows[w].aggregate == aggregate;
+}
+
+static void lay_out_marked(const struct plan *plan, int group, struct layout *layout)
+{
+    for (int end = 0; end < layout->n_ends; end++) {
+        layout->ends[end].first_marked = layout->n_marked;
+        for (size_t w = 0; w < plan->n_windows; w++)
+            if (places(plan, group, w, AGGREGATE_LAST) && plan->windows[w].rows >= 0 &&
+                layout->frames[plan->windows[w].frame].end == end)
+                need_marked(layout, -1, end, plan->windows[w].rows);
+        layout->ends[end].last_marked = layout->n_marked;
+    }
+    for (size_t w = 0; w < plan->n_windows; w++)
+        if (places(plan, group, w, AGGREGATE_FIRST) && plan->windows[w].rows >= 0)
+            need_marked(layout, plan->windows[w].frame, layout->frames[plan->windows[w].frame].end,
+                        plan->windows[w].rows);
+}
+
+static int find_remembered(const struct layout *layout, const struct window *window)
+{
+    for (int i = 0; i < layout->n_remembered; i++) {
+        const struct remembered *remembered = &layout->remembered[i];
+        if (remembered->rows == window->rows && remembered->slot == window->slot &&
+            remembered->last == (window->aggregate == AGGREGATE_LAST))
+            return i;
+    }
+    return -1;
+}
+
+static void lay_out_remembered(const struct plan *plan, int group, struct layout *layout)
+{
+    for (size_t w = 0; w < plan->n_windows; w++) {
+        const struct window *window = &plan->windows[w];
+        if (window->group != group || !is_place(window->aggregate) ||
+            !layout->frames[window->frame].unbounded || find_remembered(layout, window) >= 0)
+            continue;
+        const struct stored *stored = find_stored(layout, window->slot);
+        layout->remembered[layout->n_remembered++] =
+            (struct remembered){.rows = window->rows,
+                                .slot = window->slot,
+                                .last = window->aggregate == AGGREGATE_LAST,
+                                .rep = layout->group->slots[window->slot].rep,
+                                .pack = stored->pack,
+                                .value = stored->offset};
+    }
+}
+
+static size_t take_place(size_t *at, size_t size, size_t to)
+{
+    size_t place = align(*at, to);
+    *at = place + size;
+    return place;
+}
+
+/* What every event touches stands in front. */
+static void lay_out_entity(struct layout *layout)
+{
+    size_t at = sizeof(struct entity);
+    layout->keys_offset = take_place(&at, (size_t)layout->n_words * 8, 8);
+    layout->lows_offset = take_place(&at, (size_t)layout->n_frames * sizeof(uint32_t), 4);
+    layout->highs_offset = take_place(&at, (size_t)layout->n_ends * sizeof(uint32_t), 4);
+    for (int i = 0; i < layout->n_marked; i++)
+        layout->marked[i].offset = take_place(&at, sizeof(uint32_t), 4);
+    for (int i = 0; i < layout->n_accumulators; i++) {
+        struct accumulator *accumulator = &layout->accumulators[i];
+        size_t width = accumulator_width(accumulator->kind);
+        accumulator->offset = take_place(&at, width, width >= sizeof(struct exact) ? 16 : 8);
+    }
+    for (int i = 0; i < layout->n_extremes; i++)
+        layout->extremes[i].offset = take_place(&at, sizeof(struct extremes), 8);
+    for (int i = 0; i < layout->n_maps; i++)
+        layout->maps[i].offset = take_place(&at, sizeof(struct distinct), 8);
+    if (layout->unbounded)
+        layout->evicted_offset = take_place(&at, sizeof(int64_t), 8);
+    for (int i = 0; i < layout->n_extremes; i++)
+        if (layout->extremes[i].gone)
+            layout->extremes[i].gone = take_place(&at, sizeof(struct gone), 16);
+    for (int i = 0; i < layout->n_remembered; i++)
+        layout->remembered[i].offset = take_place(&at, sizeof(struct gone), 16);
+    layout->entity_size = align(at, 16);
+}
+
+static const struct accumulator *find_accumulator(const struct layout *layout, const struct window *window)
+{
+    bool distinct = window->aggregate == AGGREGATE_DISTINCT;
+    for (int i = 0; i < layout->n_accumulators; i++) {
+        const struct accumulator *accumulator = &layout->accumulators[i];
+        if (accumulator->frame == window->frame && accumulator->slot == window->slot &&
+            (accumulator->kind == ACCUMULATE_DISTINCT) == distinct)
+            return accumulator;
+    }
+    return NULL;
+}
+
+static enum reading_kind reading_of(enum aggregate aggregate, enum accumulator_kind kind)
+{
+    bool mean = aggregate == AGGREGATE_AVG;
+    if (is_variance(aggregate))
+        return READ_VARIANCE;
+    if (kind == ACCUMULATE_COUNT || kind == ACCUMULATE_DISTINCT)
+        return READ_COUNT;
+    if (kind == ACCUMULATE_SMALL)
+        return aggregate == AGGREGATE_COUNT      ? READ_SMALL_COUNT
+               : aggregate == AGGREGATE_BOOL_OR  ? READ_SMALL_OR
+               : aggregate == AGGREGATE_BOOL_AND ? READ_SMALL_AND
+               : mean                            ? READ_SMALL_MEAN
+                                                 : READ_SMALL_SUM;
+    if (aggregate == AGGREGATE_COUNT)
+        return READ_EXACT_COUNT;
+    if (kind == ACCUMULATE_DOUBLE || kind == ACCUMULATE_SQUARES)
+        return mean ? READ_MEAN_DOUBLE : READ_SUM_DOUBLE;
+    return mean ? READ_MEAN_WIDE : READ_SUM_WIDE;
+}
+
+static void find_reading(const struct layout *layout, const struct window *window, struct reading *reading)
+{
+    const struct slot *slot = &layout->group->slots[window->slot];
+    const struct stored *stored = find_stored(layout, window->slot);
+    reading->rep = slot->rep;
+    if (stored) {
+        reading->value = stored->offset;
+        reading->pack = stored->pack;
+    }
+    if (is_extreme(window->aggregate)) {
+        reading->kind = READ_EXTREME;
+        reading->extreme = find_extreme(layout, reading->end, window->slot,
+                                        window->aggregate == AGGREGATE_MAX ? 1 : -1);
+    } else if (is_place(window->aggregate)) {
+        bool last = window->aggregate == AGGREGATE_LAST;
+        reading->kind = last ? READ_LAST : READ_FIRST;
+        reading->remembered = reading->unbounded ? find_remembered(layout, window) : -1;
+        reading->marked =
+            window->rows < 0 ? -1 : find_marked(layout, last ? -1 : window->frame, reading->end, window->rows);
+    } else {
+        const struct accumulator *accumulator = find_accumulator(layout, window);
+        reading->kind = reading_of(window->aggregate, accumulator->kind);
+        reading->offset = accumulator->offset;
+        reading->decimal = window->type.id == TYPE_DECIMAL;
+        reading->scale = slot->type.id == TYPE_DECIMAL ? slot->type.scale : 0;
+        reading->sample =
+            window->aggregate == AGGREGATE_VAR_SAMP || window->aggregate == AGGREGATE_STDDEV_SAMP;
+        reading->root =
+            window->aggregate == AGGREGATE_STDDEV_POP || window->aggregate == AGGREGATE_STDDEV_SAMP;
+    }
 }
 
 static void find_readings(const struct plan *plan, int group, struct layout *layout)
@@ -100,55 +415,60 @@ static void find_readings(const struct plan *plan, int group, struct layout *lay
         if (window->group != group)
             continue;
         struct reading *reading = &layout->readings[layout->n_readings++];
-        *reading =
-            (struct reading){READ_EVENTS, .window = (int)w, .frame = window->frame, .slot = window->slot};
-        if (window->slot < 0)
-            continue;
-        const struct slot *slot = &layout->group->slots[window->slot];
-        if (window->aggregate == AGGREGATE_MIN || window->aggregate == AGGREGATE_MAX) {
-            reading->kind = READ_EXTREME;
-            reading->value = find_stored(layout, window->slot)->offset;
-            reading->pack = find_stored(layout, window->slot)->pack;
-            reading->sign = window->aggregate == AGGREGATE_MAX ? 1 : -1;
-            continue;
-        }
-        const struct accumulator *accumulator =
-            &layout->accumulators[find_accumulator(layout, window->frame, window->slot)];
-        bool real = slot->rep == REP_DOUBLE, mean = window->aggregate == AGGREGATE_AVG;
-        reading->offset = accumulator->offset;
-        reading->decimal = window->type.id == TYPE_DECIMAL;
-        reading->scale = slot->type.id == TYPE_DECIMAL ? slot->type.scale : 0;
-        if (window->aggregate == AGGREGATE_COUNT)
-            reading->kind = accumulator->summed ? READ_SUM_COUNT : READ_COUNT;
-        else if (mean)
-            reading->kind = real ? READ_MEAN_DOUBLE : READ_MEAN_WIDE;
-        else
-            reading->kind = real ? READ_SUM_DOUBLE : READ_SUM_WIDE;
+        const struct layout_frame *frame = &layout->frames[window->frame];
+        *reading = (struct reading){.kind = READ_EVENTS,
+                                    .window = (int)w,
+                                    .frame = window->frame,
+                                    .end = frame->end,
+                                    .slot = window->slot,
+                                    .rows = window->rows,
+                                    .unbounded = frame->unbounded};
+        if (window->slot >= 0)
+            find_reading(layout, window, reading);
     }
+}
+
+static bool make_room(const struct plan *plan, struct layout *layout)
+{
+    size_t windows = plan->n_windows, frames = layout->group->n_frames;
+    layout->frames = memory_new(frames, sizeof *layout->frames);
+    layout->ends = memory_new(frames, sizeof *layout->ends);
+    layout->stored = memory_new(layout->group->n_slots, sizeof *layout->stored);
+    layout->accumulators = memory_new(windows, sizeof *layout->accumulators);
+    layout->frame_accumulators = memory_new(frames * windows, sizeof *layout->frame_accumulators);
+    layout->maps = memory_new(windows, sizeof *layout->maps);
+    layout->extremes = memory_new(windows, sizeof *layout->extremes);
+    layout->marked = memory_new(windows, sizeof *layout->marked);
+    layout->remembered = memory_new(windows, sizeof *layout->remembered);
+    layout->readings = memory_new(windows, sizeof *layout->readings);
+    return layout->frames && layout->ends && layout->stored && layout->accumulators &&
+           layout->frame_accumulators && layout->maps && layout->extremes && layout->marked &&
+           layout->remembered && layout->readings;
 }
 
 int layout_new(const struct plan *plan, int group, struct layout *ret, struct error *error)
 {
     const struct group *g = &plan->groups[group];
     struct layout layout = {.group = g, .n_words = 1};
-    for (size_t k = 0; k < g->n_keys; k++)
+    layout.text_keys = memory_new(g->n_keys, sizeof *layout.text_keys);
+    for (size_t k = 0; k < g->n_keys && layout.text_keys; k++) {
+        if (g->keys[k]->rep == REP_TEXT)
+            layout.text_keys[layout.n_text_keys++] = (struct text_key){(int)k, layout.n_words - 1};
         layout.n_words += g->keys[k]->rep == REP_WIDE ? 2 : 1;
+    }
     layout.mark_width = g->n_slots == 0 ? 0 : g->n_slots <= 8 ? 1 : 8;
-    layout.stored = memory_new(g->n_slots, sizeof *layout.stored);
-    layout.accumulators = memory_new(plan->n_windows, sizeof *layout.accumulators);
-    layout.frame_first = memory_new(g->n_frames + 1, sizeof *layout.frame_first);
-    layout.readings = memory_new(plan->n_windows, sizeof *layout.readings);
-    if (!layout.stored || !layout.accumulators || !layout.frame_first || !layout.readings) {
+    if (!layout.text_keys || !make_room(plan, &layout)) {
         layout_done(&layout);
         return error_set(error, CODE_MEMORY, "no memory for a window's layout");
     }
-    for (size_t f = 0; f < g->n_frames; f++)
-        if (g->frames[f].start > layout.longest) {
-            layout.longest = g->frames[f].start;
-            layout.longest_frame = (int)f;
-        }
+    lay_out_frames(&layout);
+    for (int f = 0; f < layout.n_frames; f++)
+        layout.frames[f].accumulators = layout.frame_accumulators + (size_t)f * plan->n_windows;
     lay_out_event(plan, group, &layout);
-    find_accumulators(plan, group, &layout);
+    lay_out_accumulators(plan, group, &layout);
+    lay_out_extremes(plan, group, &layout);
+    lay_out_marked(plan, group, &layout);
+    lay_out_remembered(plan, group, &layout);
     lay_out_entity(&layout);
     find_readings(plan, group, &layout);
     *ret = layout;
@@ -157,9 +477,16 @@ int layout_new(const struct plan *plan, int group, struct layout *ret, struct er
 
 void layout_done(struct layout *layout)
 {
+    free(layout->text_keys);
+    free(layout->frames);
+    free(layout->ends);
     free(layout->stored);
     free(layout->accumulators);
-    free(layout->frame_first);
+    free(layout->frame_accumulators);
+    free(layout->maps);
+    free(layout->extremes);
+    free(layout->marked);
+    free(layout->remembered);
     free(layout->readings);
     *layout = (struct layout){0};
 }

@@ -1,55 +1,131 @@
 /*
  * How a group's entities lie in memory; computed once per plan. Internal to feature/.
  *
- *   entity:  [header | key words | cursor per frame | sums | counts]          one block, 64-byte aligned
- *   ring:    [time | slot values ... | marks] x capacity      one block, capacity a power of two
+ *   entity:  [header | key words | low per frame | high per end | marked positions | accumulators | extremes ...]
+ *   events:  [time | slot values ... | marks] x capacity      one block, or pages of RING_PAGE events (ring.h)
  *
  * A retained event's parts lie together, because what is touched per event are single events far apart: the
  * newest, and those that the frames' cursors pass. An event's marks say which slots have a value for it
- * (argument not NULL and FILTER true). Only slots that are summed or compared keep the value itself.
- * Positions in the ring are counters that only grow (modulo 2^32); a value lies at position modulo capacity.
- * Retained events are in (time, arrival) order.
+ * (argument not NULL and FILTER true). Only slots that need more than the mark keep the value itself.
+ * Positions are counters that only grow (modulo 2^32). Retained events are in (time, arrival) order.
+ *
+ * A frame's events are those at low <= position < high. Frames that end alike share their high cursor, and
+ * with it one structure for all of their minima (extremes.h): windows of one hour, one day and thirty days
+ * cost one.
  */
 #ifndef SHRIKE_FEATURE_LAYOUT_H
 #define SHRIKE_FEATURE_LAYOUT_H
 
 #include "feature/compile.h"
+#include "feature/distinct.h"
 #include "feature/exact.h"
+#include "feature/exact_squares.h"
 #include "feature/pack.h"
 
-/* What runs along with a frame for one slot: an exact sum (which counts too) or only a count. */
-enum accumulator_kind { ACCUMULATE_COUNT, ACCUMULATE_INT, ACCUMULATE_WIDE, ACCUMULATE_DOUBLE };
+/* What runs along with a frame for one slot. */
+enum accumulator_kind {
+    ACCUMULATE_COUNT,   /* int64_t */
+    ACCUMULATE_SMALL,   /* struct small_sum: of integers below 2^32 */
+    ACCUMULATE_INT,     /* struct exact */
+    ACCUMULATE_WIDE,    /* struct exact */
+    ACCUMULATE_DOUBLE,  /* struct exact */
+    ACCUMULATE_SQUARES, /* struct exact_squares */
+    ACCUMULATE_DISTINCT /* int64_t: different values; the values are in a map beside */
+};
+
+struct small_sum {
+    int64_t sum, count;
+};
 
 struct accumulator {
     int frame, slot;
-    bool summed;
     enum accumulator_kind kind;
     enum pack pack;
-    size_t offset; /* in the entity */
-    size_t value;  /* of the slot's value in a retained event */
+    size_t offset;  /* in the entity */
+    size_t value;   /* of the slot's value in a retained event */
+    int map, place; /* ACCUMULATE_DISTINCT: of layout->maps, and the frame's place in it */
+};
+
+/* A slot's count(DISTINCT)s: one map for all frames. */
+struct map {
+    int slot;
+    struct distinct_shape shape;
+    size_t offset; /* of its struct distinct in the entity */
+};
+
+/* A slot's minima or maxima over all frames with one end. */
+struct extreme {
+    int slot, end;
+    int sign; /* 1 = largest, -1 = smallest */
+    enum rep rep;
+    enum pack pack;
+    size_t value;
+    size_t offset; /* of its struct extremes in the entity */
+    size_t gone;   /* of the struct gone of what was evicted, where a frame has no start; else 0 */
+};
+
+/* Where the first (per frame) or the last (per end) marked event lies. */
+struct marked {
+    int slot, frame, end; /* frame -1: the last of an end */
+    size_t offset;        /* of a uint32_t position in the entity */
+};
+
+/* The first or last value ever, where a frame has no start. */
+struct remembered {
+    int rows, slot; /* as in struct window */
+    bool last;
+    enum rep rep;
+    enum pack pack;
+    size_t value;
+    size_t offset; /* of a struct gone */
+};
+
+/* See extremes.h. */
+struct extremes {
+    uint32_t *positions; /* a ring of `capacity`, a power of two */
+    uint32_t first, n, capacity;
+};
+
+/* What is left of an evicted event. */
+struct gone {
+    union value value;
+    bool found, is_null;
 };
 
 /* How a window's result comes out of a view. */
 enum reading_kind {
-    READ_EVENTS,      /* count(*): the cursors' distance */
-    READ_COUNT,       /* of an accumulator that only counts */
-    READ_SUM_COUNT,   /* of one that sums */
+    READ_EVENTS, /* count(*): the cursors' distance */
+    READ_COUNT,  /* of an accumulator that is a number */
+    READ_SMALL_COUNT,
+    READ_SMALL_SUM,
+    READ_SMALL_MEAN,
+    READ_SMALL_OR,
+    READ_SMALL_AND,
+    READ_EXACT_COUNT,
     READ_SUM_DOUBLE,
     READ_SUM_WIDE,
     READ_MEAN_DOUBLE,
     READ_MEAN_WIDE,
-    READ_EXTREME
+    READ_VARIANCE,
+    READ_EXTREME,
+    READ_FIRST,
+    READ_LAST
 };
 
 struct reading {
     enum reading_kind kind;
-    int window, frame, slot;
-    size_t offset; /* of the accumulator in the entity */
-    int scale;     /* of a DECIMAL mean */
-    bool decimal;  /* READ_SUM_WIDE: a sum of at most 38 digits */
-    size_t value;  /* READ_EXTREME: of the slot's value in a retained event */
+    int window, frame, end, slot, rows;
+    enum rep rep; /* of the slot */
     enum pack pack;
-    int sign;      /* READ_EXTREME: 1 = largest, -1 = smallest */
+    size_t offset;        /* of the accumulator in the entity */
+    size_t value;         /* of the slot's value in a retained event */
+    int scale;            /* of a DECIMAL mean */
+    bool decimal;         /* READ_SUM_WIDE: a sum of at most 38 digits */
+    bool unbounded;       /* the frame has no start */
+    bool sample, root;    /* READ_VARIANCE */
+    int extreme;          /* READ_EXTREME: of layout->extremes */
+    int marked;           /* READ_FIRST, READ_LAST: of layout->marked, -1 where every event counts */
+    int remembered;       /* the same: of layout->remembered, -1 without */
 };
 
 /* A slot's value in a retained event. */
@@ -57,85 +133,102 @@ struct stored {
     int slot;
     size_t offset;
     enum pack pack;
+    bool text;    /* a number of the strings, held once per retained event */
+    bool forever; /* and never released: a frame without a start has it in its map */
+};
+
+/* A VARCHAR part of the key: which word is its number. */
+struct text_key {
+    int part, word;
+};
+
+struct layout_frame {
+    enum frame_unit unit;
+    bool unbounded;
+    int64_t start;
+    int end;
+    int *accumulators; /* places in layout->accumulators: what runs along */
+    int n_accumulators;
+};
+
+struct layout_end {
+    enum frame_unit unit;
+    bool exclusive;
+    int64_t end;
+    int first, last;       /* its accumulators: layout->accumulators[first .. last) */
+    int first_extreme, last_extreme;
+    int first_marked, last_marked; /* the last marked events */
 };
 
 struct layout {
     const struct group *group;
-    int n_words;         /* of the key: one per part (two for WIDE) and one of NULL marks */
-    int mark_width;      /* bytes: 0 without slots, 1 up to 8, else 8 */
-    size_t keys_offset, cursors_offset, entity_size;
-    struct stored *stored;
-    int n_stored;
+    int n_words;    /* of the key: one per part (two for WIDE) and one of NULL marks */
+    int mark_width; /* bytes: 0 without slots, 1 up to 8, else 8 */
+    size_t keys_offset, lows_offset, highs_offset, evicted_offset, entity_size;
     size_t marks_offset, event_size; /* of a retained event, bytes */
-    struct accumulator *accumulators; /* those of one frame stand together */
-    int n_accumulators;
-    int *frame_first;                 /* n_frames + 1: where each frame's begin */
-    int longest_frame;                /* its low cursor is the lowest */
-    struct reading *readings;         /* one per window of the group */
-    int n_readings;
-    int64_t longest;         /* the longest frame's start */
+    struct layout_frame *frames;
+    struct layout_end *ends;
+    struct stored *stored;
+    struct accumulator *accumulators; /* those of one end, and in it of one slot, stand together */
+    int *frame_accumulators;
+    struct map *maps;
+    struct extreme *extremes; /* by end */
+    struct marked *marked;    /* the last ones by end, then the first ones */
+    struct remembered *remembered;
+    struct reading *readings; /* one per window of the group */
+    struct text_key *text_keys;
+    int n_text_keys;
+    int n_frames, n_ends, n_stored, n_accumulators, n_maps, n_extremes, n_marked, n_remembered, n_readings;
+    /* What has to be retained: events of [floor - retain, ...] and the `retain_rows` events before. */
+    int64_t retain;
+    uint32_t retain_rows;
+    bool has_text;  /* a stored value is text */
+    bool unbounded; /* a frame has no start: evicted events count on */
+    bool lasting;   /* an entity never becomes nothing again: unbounded frames, rows */
 };
 
-struct cursor {
-    uint32_t low, high; /* the frame's events: low <= position < high */
-};
-
+/* The newest event's time and position are where the frames stand. */
 struct entity {
-    void *ring;
-    int64_t position; /* the time that the frames stand at */
+    void *ring; /* ring.h */
+    int64_t position; /* the time that the frames stand at; INT64_MIN: nowhere */
     uint32_t first, end, capacity;
-    uint32_t reserved;
+    bool used; /* by the entities that it is one of */
 };
 
 int layout_new(const struct plan *plan, int group, struct layout *ret, struct error *error);
 void layout_done(struct layout *layout);
+/* Back to nothing: frees what spilled. base: the entity or a block of its shape. */
+void accumulator_clear(const struct accumulator *accumulator, char *base);
 
-static inline uint64_t *entity_keys(const struct layout *layout, struct entity *entity)
+static inline void *entity_at(const struct entity *entity, size_t offset)
 {
-    return (uint64_t *)((char *)entity + layout->keys_offset);
+    return (char *)(uintptr_t)entity + offset;
 }
 
-static inline struct cursor *entity_cursors(const struct layout *layout, struct entity *entity)
+static inline uint64_t *entity_keys(const struct layout *layout, const struct entity *entity)
 {
-    return (struct cursor *)((char *)entity + layout->cursors_offset);
+    return entity_at(entity, layout->keys_offset);
 }
 
-/* An event as it goes into a ring. values: 16 bytes per slot. */
-struct arrival {
-    int64_t time, floor; /* floor: high water - lateness */
-    uint64_t marks;
-    const union value *values;
-};
+static inline uint32_t *entity_lows(const struct layout *layout, const struct entity *entity)
+{
+    return entity_at(entity, layout->lows_offset);
+}
 
-/* Takes one event into an entity and leaves its window results in `results` (accumulators of
- * layout->entity_size bytes, as in an entity) and `cursors`. in_order, late and too late events alike;
- * *ret_late says which (0, 1, 2). The view to read from: the entity itself, or `scratch` for events that are
- * not the newest. False: no memory. */
-struct view {
-    struct entity *entity;
-    const struct cursor *cursors;
-    const char *accumulators; /* base that accumulator offsets count from */
-};
-bool entity_take(const struct layout *layout, struct entity *entity, const struct arrival *arrival,
-                 char *scratch, struct view *ret);
-/* Fetches what entity_take will touch: the newest events and where the frames' cursors stand. */
-void entity_prefetch(const struct layout *layout, const struct entity *entity);
-/* After the results of a too late event have been read: takes it out again. */
-void entity_untake(const struct layout *layout, struct entity *entity, const struct arrival *arrival);
+static inline uint32_t *entity_highs(const struct layout *layout, const struct entity *entity)
+{
+    return entity_at(entity, layout->highs_offset);
+}
 
-/* Writes the result of every window of the group to row `i` of its vector (windows[w], as the plan numbers
- * them). A sum beyond its type is an error, an aggregate over nothing but count NULL. */
-void view_read(const struct layout *layout, const struct view *view, struct vector *windows, int64_t i);
+/* Events that were evicted, where a frame without a start still counts them. */
+static inline int64_t *entity_evicted(const struct layout *layout, const struct entity *entity)
+{
+    return entity_at(entity, layout->evicted_offset);
+}
 
-/* Entities of one group and one share of the keys. */
-struct entities;
-int entities_new(const struct layout *layout, struct entities **ret, struct error *error);
-void entities_free(struct entities *entities); /* takes NULL */
-/* The entity of a key, new if there is none; NULL: no memory. */
-struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key);
-void entities_prefetch(const struct entities *entities, uint64_t hash);
-int64_t entities_count(const struct entities *entities);
-int64_t entities_bytes(const struct entities *entities);
-int64_t entities_retained(const struct entities *entities);
+static inline uint32_t *entity_marked(const struct entity *entity, const struct marked *marked)
+{
+    return entity_at(entity, marked->offset);
+}
 
 #endif

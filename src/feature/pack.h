@@ -40,6 +40,7 @@ static inline enum pack pack_of_type(const struct type *type)
     case TYPE_ENUM:
         return PACK_INT32;
     case TYPE_UINT32:
+    case TYPE_VARCHAR: /* a number of the strings */
         return PACK_UINT32;
     case TYPE_FLOAT:
         return PACK_FLOAT;
@@ -123,5 +124,16 @@ static inline __int128 pack_wide(const char *at)
 }
 
 #undef PACK_LOAD
+
+/* A value in its representation; of a text its number (.integer). */
+static inline void pack_value(const char *at, enum pack pack, enum rep rep, union value *ret)
+{
+    if (rep == REP_DOUBLE)
+        ret->real = pack_real(at, pack);
+    else if (rep == REP_WIDE)
+        ret->wide = pack_wide(at);
+    else
+        ret->integer = pack_int(at, pack);
+}
 
 #endif

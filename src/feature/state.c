@@ -2,9 +2,11 @@
  * Taking events: four steps per slice of a batch.
  *
  *   1. before:  slots and key parts of every row, by the expression program        rows split over threads
- *   2. order:   high water and floor of every row; VARCHAR keys to numbers         one thread, a few ns a row
+ *   2. order:   high water and floor of every row; texts to numbers                one thread, a few ns a row
  *   3. windows: find the entity, take the event, read the windows                  keys split over threads
  *   4. after:   features from columns and window results                           rows split over threads
+ *
+ * Steps 1 to 3 are done once per level: windows over windows come after those they look at.
  *
  * Step 3 looks ahead: first all entities of the slice are found with their buckets prefetched, then events
  * are taken with the entity of a later row on its way from memory. Which thread owns a key depends on the
@@ -16,11 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/parallel.h"
+#include "base/units.h"
 #include "feature/kernels.h"
-#include "feature/layout.h"
+#include "feature/stage.h"
 #include "feature/strings.h"
 
 enum {
@@ -28,19 +30,8 @@ enum {
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
     AHEAD_BUCKET = 16,
     AHEAD_ENTITY = 8,
-};
-
-/* What step 1 leaves for step 3, per group: arrays of SLICE rows. */
-struct staged {
-    struct layout layout;
-    uint64_t *hashes, *keys, *marks;   /* keys: n_words per row */
-    union value *values;               /* n_slots per row */
-    struct entity **found;             /* per row: its entity */
-    struct entities **shares;          /* one per thread */
-    char **scratch;                    /* one entity's block per thread, for events that are not the newest */
-    struct strings *strings;           /* VARCHAR key parts to numbers */
-    struct text *texts;                /* SLICE x key parts, where a part is VARCHAR */
-    int first_root;                    /* of the group's keys and slots in the before program */
+    SWEEP = 64,   /* entities looked at together for memory to give back: one per event, but not one by one */
+    LEVELS = 2
 };
 
 struct state {
@@ -48,11 +39,14 @@ struct state {
     struct state_options options;
     struct parallel *parallel;
     int threads;
-    struct program **before, **after; /* one per thread */
+    struct program **before[LEVELS], **after; /* one per thread */
     struct staged *groups;
+    struct strings *strings;          /* texts in keys and windows; NULL where the plan has none */
     int64_t *times, *floors;          /* SLICE */
+    uint8_t *wanted;                  /* SLICE: WHERE is true; NULL without WHERE */
+    uint8_t *filtered;                /* per row of the last batch: it is not; NULL without WHERE */
+    size_t filtered_capacity;
     struct vector *windows;           /* results of SLICE rows per window */
-    struct column *time_column;
     int64_t high_water;
     bool started, failed;
     struct state_counters counters;
@@ -62,6 +56,7 @@ struct state {
     const struct table *events;
     struct table *features;
     int64_t from, n;
+    int level, where_root;
 };
 
 /* Rows of the slice that task t of n has in steps 1 and 4: multiples of 64, so that no two share a bitmap's
@@ -75,111 +70,30 @@ static void share_of(int64_t rows, int task, int tasks, int64_t *ret_from, int64
         *ret_to = rows;
 }
 
-/* The words of one key part: equal values give equal words (-0.0 is 0.0, every NaN the same). */
-static void key_words(const struct vector *part, int64_t i, uint64_t *ret)
+/* WHERE is the last root of level 0. */
+static void find_wanted(struct state *state, const struct program *program, int root, int64_t row, int64_t n)
 {
-    switch (part->rep) {
-    case REP_BOOLEAN:
-        ret[0] = BOOLEANS(part)[i];
-        break;
-    case REP_WIDE:
-        ret[0] = (uint64_t)WIDES(part)[i];
-        ret[1] = (uint64_t)(WIDES(part)[i] >> 64);
-        break;
-    case REP_DOUBLE: {
-        double value = DOUBLES(part)[i] == 0 ? 0 : DOUBLES(part)[i];
-        memcpy(ret, &value, sizeof value);
-        if (value != value)
-            ret[0] = UINT64_C(0x7ff8000000000000);
-        break;
-    }
-    case REP_INT:
-        ret[0] = (uint64_t)INTS(part)[i];
-        break;
-    default:
-        ret[0] = 0; /* filled in step 2 */
-    }
-}
-
-static void stage_keys(struct staged *staged, const struct program *program, int64_t row, int64_t n,
-                       int64_t *errors)
-{
-    const struct group *group = staged->layout.group;
-    int words = staged->layout.n_words;
+    const struct vector *where = program_root(program, root);
     for (int64_t i = 0; i < n; i++) {
-        uint64_t *key = staged->keys + (row + i) * words, *word = key, nulls = 0;
-        for (size_t k = 0; k < group->n_keys; k++) {
-            const struct vector *part = program_root(program, staged->first_root + (int)k);
-            int width = part->rep == REP_WIDE ? 2 : 1;
-            word[0] = word[width - 1] = 0;
-            /* A key that could not be computed is as unknown as a NULL one. */
-            *errors += part->state[i] == STATE_ERROR;
-            if (part->state[i] == STATE_VALUE)
-                key_words(part, i, word);
-            else
-                nulls |= UINT64_C(1) << (k & 63);
-            if (part->rep == REP_TEXT)
-                staged->texts[(row + i) * (int64_t)group->n_keys + (int64_t)k] =
-                    part->state[i] == STATE_VALUE ? TEXTS(part)[i] : (struct text){NULL, 0};
-            word += width;
-        }
-        *word = nulls;
-    }
-}
-
-static void stage_slots(struct staged *staged, const struct program *program, int64_t row, int64_t n,
-                        int64_t *errors)
-{
-    const struct group *group = staged->layout.group;
-    int root = staged->first_root + (int)group->n_keys;
-    memset(staged->marks + row, 0, (size_t)n * sizeof *staged->marks);
-    for (size_t s = 0; s < group->n_slots; s++) {
-        const struct slot *slot = &group->slots[s];
-        const struct vector *argument = slot->argument ? program_root(program, root++) : NULL;
-        const struct vector *filter = slot->filter ? program_root(program, root++) : NULL;
-        size_t width = argument ? rep_width(argument->rep) : 0;
-        for (int64_t i = 0; i < n; i++) {
-            bool wanted = !filter || (filter->state[i] == STATE_VALUE && BOOLEANS(filter)[i]);
-            bool marked = wanted && (!argument || argument->state[i] == STATE_VALUE);
-            /* What cannot be computed is not aggregated, like NULL, but it is counted. */
-            *errors += (filter && filter->state[i] == STATE_ERROR) ||
-                       (wanted && argument && argument->state[i] == STATE_ERROR);
-            staged->marks[row + i] |= (uint64_t)marked << s;
-            union value *value = &staged->values[(row + i) * (int64_t)group->n_slots + (int64_t)s];
-            if (!argument || argument->rep == REP_BOOLEAN)
-                value->integer = argument ? BOOLEANS(argument)[i] : 0;
-            else
-                memcpy(value, (const char *)argument->data + (size_t)i * width, width);
-        }
-    }
-}
-
-static void hash_keys(struct staged *staged, int64_t from, int64_t to)
-{
-    int words = staged->layout.n_words;
-    for (int64_t i = from; i < to; i++) {
-        uint64_t hash = 0;
-        for (int w = 0; w < words; w++)
-            hash = hash_word(staged->keys[i * words + w], hash);
-        staged->hashes[i] = hash;
+        state->wanted[row + i] = where->state[i] == STATE_VALUE && BOOLEANS(where)[i];
+        state->filtered[state->from + row + i] = !state->wanted[row + i];
     }
 }
 
 static void step_before(void *context, int task)
 {
     struct state *state = context;
+    struct program *program = state->before[state->level][task];
     int64_t from, to;
     share_of(state->n, task, state->threads, &from, &to);
     for (int64_t row = from; row < to; row += RUN) {
         int64_t n = to - row < RUN ? to - row : RUN;
-        program_run(state->before[task], state->events, state->plan->events, state->from + row, n, NULL, 0);
-        for (size_t g = 0; g < state->plan->n_groups; g++) {
-            struct staged *staged = &state->groups[g];
-            stage_keys(staged, state->before[task], row, n, &state->errors[task]);
-            stage_slots(staged, state->before[task], row, n, &state->errors[task]);
-            if (!staged->texts)
-                hash_keys(staged, row, row + n);
-        }
+        program_run(program, state->events, state->plan->events, state->from + row, n, state->windows, row);
+        if (state->wanted && state->level == 0)
+            find_wanted(state, program, state->where_root, row, n);
+        for (size_t g = 0; g < state->plan->n_groups; g++)
+            if (state->groups[g].level == state->level)
+                stage_rows(&state->groups[g], program, row, n, state->wanted, &state->errors[task]);
     }
 }
 
@@ -190,55 +104,97 @@ static int64_t event_time(const struct state *state, int64_t i)
            state->plan->time_scale;
 }
 
-static bool step_order(struct state *state)
+static void step_order(struct state *state)
 {
     for (int64_t i = 0; i < state->n; i++) {
         int64_t time = event_time(state, state->from + i);
-        if (state->started && time < state->high_water) {
+        state->times[i] = time;
+        if (state->wanted && !state->wanted[i]) {
+            state->counters.filtered++;
+        } else if (state->started && time < state->high_water) {
             state->counters.late++;
             state->counters.too_late += time < state->high_water - state->options.lateness_us;
         } else {
             state->high_water = time;
             state->started = true;
         }
-        state->times[i] = time;
         state->floors[i] = state->high_water - state->options.lateness_us;
     }
+}
+
+static bool step_texts(struct state *state)
+{
+    if (!state->strings)
+        return true;
+    if (state->level == 0)
+        strings_sweep(state->strings, state->n);
     for (size_t g = 0; g < state->plan->n_groups; g++) {
         struct staged *staged = &state->groups[g];
-        if (!staged->texts)
-            continue;
-        int64_t n_keys = (int64_t)staged->layout.group->n_keys;
-        for (int64_t i = 0; i < state->n; i++) {
-            int at = 0;
-            for (int64_t k = 0; k < n_keys; k++) {
-                enum rep rep = staged->layout.group->keys[k]->rep;
-                struct text text = staged->texts[i * n_keys + k];
-                if (rep == REP_TEXT && text.data &&
-                    !strings_number(staged->strings, text, &staged->keys[i * staged->layout.n_words + at]))
-                    return false;
-                at += rep == REP_WIDE ? 2 : 1;
-            }
-        }
-        hash_keys(staged, 0, state->n);
+        if (staged->level == state->level && stage_has_texts(staged) &&
+            !stage_texts(staged, state->strings, state->n, state->wanted))
+            return false;
     }
     return true;
 }
 
-static bool take_event(struct state *state, struct staged *staged, int share, int64_t i)
+static bool take_event(struct state *state, struct staged *staged, struct share *share, int64_t i)
 {
-    const struct layout *layout = &staged->layout;
     struct arrival arrival = {.time = state->times[i],
                               .floor = state->floors[i],
                               .marks = staged->marks[i],
-                              .values = staged->values + i * (int64_t)layout->group->n_slots};
+                              .values = staged->values + i * (int64_t)staged->layout.group->n_slots};
     struct view view;
-    if (!entity_take(layout, staged->found[i], &arrival, staged->scratch[share], &view))
+    if (!entity_take(share, staged->found[i], &arrival, &view))
         return false;
-    view_read(layout, &view, state->windows, i);
-    if (arrival.time < arrival.floor)
-        entity_untake(layout, staged->found[i], &arrival);
+    view_read(share, &view, state->windows, i);
+    return !view.late || entity_settle(share, staged->found[i], &view);
+}
+
+static void fail(struct state *state)
+{
+    __atomic_store_n(&state->failed, true, __ATOMIC_RELAXED);
+}
+
+/* The rows of a share of the keys. Windows of rows that WHERE leaves out are NULL. */
+static int find_rows(const struct state *state, const struct staged *staged, int share, uint32_t *ret)
+{
+    int n = 0;
+    for (int64_t i = 0; i < state->n; i++) {
+        if (state->wanted && !state->wanted[i]) {
+            for (int r = 0; share == 0 && r < staged->layout.n_readings; r++)
+                state->windows[staged->layout.readings[r].window].state[i] = STATE_NULL;
+        } else if (state->threads == 1 ||
+                   (int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share) {
+            ret[n++] = (uint32_t)i;
+        }
+    }
+    return n;
+}
+
+static bool find_entities(struct staged *staged, struct entities *entities, const uint32_t *rows, int n)
+{
+    size_t words = (size_t)staged->layout.n_words;
+    for (int j = 0; j < n; j++) {
+        if (j + AHEAD_BUCKET < n)
+            entities_prefetch(entities, staged->hashes[rows[j + AHEAD_BUCKET]]);
+        uint32_t i = rows[j];
+        const uint64_t *key = staged->keys + i * words;
+        bool new;
+        staged->found[i] = entities_find(entities, staged->hashes[i], key, &new);
+        if (!staged->found[i])
+            return false;
+        /* Every row holds its texts; an entity holds them once. */
+        if (!new)
+            share_drop_key(entities_share(entities), key);
+    }
     return true;
+}
+
+static void prefetch_entity(const struct staged *staged, uint32_t row)
+{
+    const char *entity = (const char *)staged->found[row];
+    for (size_t line = 0; line < staged->layout.entity_size; line += 64)
+        __builtin_prefetch(entity + line);
 }
 
 /* Task = group x share of its keys. */
@@ -246,42 +202,45 @@ static void step_windows(void *context, int task)
 {
     struct state *state = context;
     struct staged *staged = &state->groups[task / state->threads];
-    int share = task % state->threads, words = staged->layout.n_words;
-    struct entities *entities = staged->shares[share];
+    int t = task % state->threads;
+    struct entities *entities = staged->shares[t];
     uint32_t rows[SLICE];
-    int n = 0;
-    for (int64_t i = 0; i < state->n; i++)
-        if (state->threads == 1 || (int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share)
-            rows[n++] = (uint32_t)i;
-    for (int j = 0; j < n; j++) {
-        if (j + AHEAD_BUCKET < n)
-            entities_prefetch(entities, staged->hashes[rows[j + AHEAD_BUCKET]]);
-        uint32_t i = rows[j];
-        staged->found[i] =
-            entities_find(entities, staged->hashes[i], staged->keys + (size_t)i * (size_t)words);
-        if (!staged->found[i]) {
-            __atomic_store_n(&state->failed, true, __ATOMIC_RELAXED);
-            return;
-        }
+    if (staged->level != state->level)
+        return;
+    int n = find_rows(state, staged, t, rows);
+    if (!find_entities(staged, entities, rows, n)) {
+        fail(state);
+        return;
     }
     for (int j = 0; j < n; j++) {
-        if (j + 2 * AHEAD_ENTITY < n) {
-            const char *entity = (const char *)staged->found[rows[j + 2 * AHEAD_ENTITY]];
-            for (size_t line = 0; line < staged->layout.entity_size; line += 64)
-                __builtin_prefetch(entity + line);
-        }
+        if (j + 2 * AHEAD_ENTITY < n)
+            prefetch_entity(staged, rows[j + 2 * AHEAD_ENTITY]);
         if (j + AHEAD_ENTITY < n)
             entity_prefetch(&staged->layout, staged->found[rows[j + AHEAD_ENTITY]]);
-        if (!take_event(state, staged, share, rows[j])) {
-            __atomic_store_n(&state->failed, true, __ATOMIC_RELAXED);
+        if (!take_event(state, staged, entities_share(entities), rows[j])) {
+            fail(state);
             return;
         }
     }
+    staged->due[t] += n;
+    if (staged->due[t] >= SWEEP) {
+        entities_sweep(entities, state->high_water - state->options.lateness_us, staged->due[t]);
+        staged->due[t] = 0;
+    }
+}
+
+/* Features of rows that WHERE leaves out are NULL, whatever they would be. */
+static void blank(struct vector *vector, const uint8_t *wanted, uint8_t *states, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        states[i] = wanted[i] ? vector->state[i] : STATE_NULL;
+    vector->state = states;
 }
 
 static void step_after(void *context, int task)
 {
     struct state *state = context;
+    uint8_t states[RUN];
     int tasks = state->plan->has_text ? 1 : state->threads;
     int64_t from, to;
     share_of(state->n, task, tasks, &from, &to);
@@ -290,11 +249,13 @@ static void step_after(void *context, int task)
         program_run(state->after[task], state->events, state->plan->events, state->from + row, n,
                     state->windows, row);
         for (int f = 0; f < state->plan->features->n; f++) {
-            const struct vector *vector = program_root(state->after[task], f);
+            struct vector vector = *program_root(state->after[task], f);
             int64_t *nulls = &state->nulls[task * state->plan->features->n + f];
-            if (!vector_put(vector, n, &state->plan->features->fields[f].type, &state->features->columns[f],
+            if (state->wanted)
+                blank(&vector, state->wanted + row, states, n);
+            if (!vector_put(&vector, n, &state->plan->features->fields[f].type, &state->features->columns[f],
                             state->from + row, nulls, &state->errors[task]))
-                __atomic_store_n(&state->failed, true, __ATOMIC_RELAXED);
+                fail(state);
         }
     }
 }
@@ -342,13 +303,44 @@ static int prepare_features(struct table *features, int64_t n, struct error *err
     return rc;
 }
 
+static int64_t bytes_now(const struct state *state)
+{
+    int64_t bytes = state->strings ? (int64_t)strings_bytes(state->strings) : 0;
+    for (size_t g = 0; g < state->plan->n_groups; g++)
+        for (int t = 0; t < state->threads; t++)
+            bytes += entities_bytes(state->groups[g].shares[t]);
+    return bytes;
+}
+
+static int check_memory(const struct state *state, struct error *error)
+{
+    char limit[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE];
+    struct state_counters counters;
+    if (!state->options.memory || bytes_now(state) <= state->options.memory)
+        return OK;
+    state_counters(state, &counters);
+    return error_set(error, CODE_LIMIT,
+                     "windows need %s, more than --memory %s: %lld entities hold %lld events; give more, or "
+                     "shorten the windows",
+                     units_size_text(counters.bytes, bytes),
+                     units_size_text(state->options.memory, limit), (long long)counters.entities,
+                     (long long)counters.retained);
+}
+
 static int take_slice(struct state *state, struct error *error)
 {
     int tasks = state->plan->has_text ? 1 : state->threads, n_features = state->plan->features->n;
+    int rc = check_memory(state, error);
+    if (rc != OK)
+        return rc;
     memset(state->nulls, 0, (size_t)(state->threads * n_features) * sizeof *state->nulls);
-    if (state->plan->n_groups) {
+    for (state->level = 0; state->level < LEVELS && !state->failed; state->level++) {
+        if (!state->before[state->level])
+            continue;
         parallel_for(state->parallel, state->threads, step_before, state);
-        if (!step_order(state))
+        if (state->level == 0)
+            step_order(state);
+        if (!step_texts(state))
             state->failed = true;
         else
             parallel_for(state->parallel, (int)state->plan->n_groups * state->threads, step_windows, state);
@@ -373,6 +365,8 @@ int state_take(struct state *state, const struct table *events, struct table *re
         rc = prepare_features(ret_features, events->length, error);
     if (rc != OK)
         return rc;
+    if (state->wanted && !memory_grow(&state->filtered, &state->filtered_capacity, (size_t)events->length, 1))
+        return error_set(error, CODE_MEMORY, "no memory for a batch");
     state->events = events;
     state->features = ret_features;
     for (int64_t from = 0; rc == OK && from < events->length; from += SLICE) {
@@ -400,17 +394,20 @@ int state_take(struct state *state, const struct table *events, struct table *re
     return OK;
 }
 
-/* The before program's roots: for each group its key parts, then each slot's argument and filter. */
-static struct expr **before_roots(struct state *state, int *ret_n)
+/* The roots of a level's before program: for each group its key parts, then each slot's argument and filter;
+ * WHERE at the end of level 0. */
+static struct expr **before_roots(struct state *state, int level, int *ret_n)
 {
     const struct plan *plan = state->plan;
-    size_t n = 0;
+    size_t n = 1;
     for (size_t g = 0; g < plan->n_groups; g++)
         n += plan->groups[g].n_keys + 2 * plan->groups[g].n_slots;
     struct expr **roots = memory_new(n, sizeof *roots);
     int at = 0;
     for (size_t g = 0; roots && g < plan->n_groups; g++) {
         const struct group *group = &plan->groups[g];
+        if (group->level != level)
+            continue;
         state->groups[g].first_root = at;
         for (size_t k = 0; k < group->n_keys; k++)
             roots[at++] = group->keys[k];
@@ -421,57 +418,62 @@ static struct expr **before_roots(struct state *state, int *ret_n)
                 roots[at++] = group->slots[s].filter;
         }
     }
+    if (roots && plan->where && level == 0) {
+        state->where_root = at;
+        roots[at++] = plan->where;
+    }
     *ret_n = at;
     return roots;
 }
 
-static int new_programs(struct state *state, struct error *error)
+static bool has_level(const struct plan *plan, int level)
 {
-    int n_before;
-    struct expr **roots = before_roots(state, &n_before);
-    if (!roots)
-        return error_set(error, CODE_MEMORY, "no memory for the plan's expressions");
-    int rc = OK;
-    for (int t = 0; rc == OK && t < state->threads; t++) {
-        rc = program_new(roots, n_before, RUN, &state->before[t], error);
-        if (rc == OK)
-            rc = program_new(state->plan->roots, state->plan->features->n, RUN, &state->after[t], error);
-    }
+    bool found = level == 0 && plan->where;
+    for (size_t g = 0; g < plan->n_groups; g++)
+        found |= plan->groups[g].level == level;
+    return found;
+}
+
+static int new_before(struct state *state, int level, struct error *error)
+{
+    int n, rc = OK;
+    if (!has_level(state->plan, level))
+        return OK;
+    struct expr **roots = before_roots(state, level, &n);
+    state->before[level] = memory_new((size_t)state->threads, sizeof *state->before[level]);
+    if (!roots || !state->before[level])
+        rc = error_set(error, CODE_MEMORY, "no memory for the plan's expressions");
+    for (int t = 0; rc == OK && t < state->threads; t++)
+        rc = program_new(roots, n, RUN, &state->before[level][t], error);
     free(roots);
     return rc;
 }
 
-static int new_staged(struct state *state, size_t g, struct error *error)
+static int new_programs(struct state *state, struct error *error)
 {
-    struct staged *staged = &state->groups[g];
-    const struct group *group = &state->plan->groups[g];
-    int rc = layout_new(state->plan, (int)g, &staged->layout, error);
-    if (rc != OK)
-        return rc;
+    int rc = OK;
+    for (int level = 0; rc == OK && level < LEVELS; level++)
+        rc = new_before(state, level, error);
+    for (int t = 0; rc == OK && t < state->threads; t++)
+        rc = program_new(state->plan->roots, state->plan->features->n, RUN, &state->after[t], error);
+    return rc;
+}
+
+static int new_groups(struct state *state, struct error *error)
+{
+    const struct plan *plan = state->plan;
     bool text = false;
-    for (size_t k = 0; k < group->n_keys; k++)
-        text |= group->keys[k]->rep == REP_TEXT;
-    staged->hashes = memory_new(SLICE, sizeof *staged->hashes);
-    staged->keys = memory_new((size_t)SLICE * (size_t)staged->layout.n_words, sizeof *staged->keys);
-    staged->marks = memory_new(SLICE, sizeof *staged->marks);
-    staged->values = memory_new(SLICE * group->n_slots, sizeof *staged->values);
-    staged->found = memory_new(SLICE, sizeof *staged->found);
-    staged->shares = memory_new((size_t)state->threads, sizeof *staged->shares);
-    staged->scratch = memory_new((size_t)state->threads, sizeof *staged->scratch);
-    if (text) {
-        staged->texts = memory_new(SLICE * group->n_keys, sizeof *staged->texts);
-        staged->strings = strings_new();
+    for (size_t g = 0; g < plan->n_groups; g++) {
+        for (size_t k = 0; k < plan->groups[g].n_keys; k++)
+            text |= plan->groups[g].keys[k]->rep == REP_TEXT;
+        for (size_t s = 0; s < plan->groups[g].n_slots; s++)
+            text |= plan->groups[g].slots[s].rep == REP_TEXT;
     }
-    if (!staged->hashes || !staged->keys || !staged->marks || !staged->values || !staged->found ||
-        !staged->shares || !staged->scratch || (text && (!staged->texts || !staged->strings)))
-        return error_set(error, CODE_MEMORY, "no memory for the windows");
-    for (int t = 0; rc == OK && t < state->threads; t++) {
-        staged->scratch[t] = memory_aligned(staged->layout.entity_size);
-        if (!staged->scratch[t])
-            return error_set(error, CODE_MEMORY, "no memory for the windows");
-        memset(staged->scratch[t], 0, staged->layout.entity_size);
-        rc = entities_new(&staged->layout, &staged->shares[t], error);
-    }
+    if (text && !(state->strings = strings_new()))
+        return error_set(error, CODE_MEMORY, "no memory for texts");
+    int rc = OK;
+    for (size_t g = 0; rc == OK && g < plan->n_groups; g++)
+        rc = staged_new(plan, (int)g, SLICE, state->threads, state->strings, &state->groups[g], error);
     return rc;
 }
 
@@ -502,7 +504,6 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
         goto fail;
     state->threads = parallel_threads(state->parallel);
     size_t threads = (size_t)state->threads;
-    state->before = memory_new(threads, sizeof *state->before);
     state->after = memory_new(threads, sizeof *state->after);
     state->groups = memory_new(plan->n_groups, sizeof *state->groups);
     state->times = memory_new(SLICE, sizeof *state->times);
@@ -510,11 +511,16 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
     state->windows = memory_new(plan->n_windows, sizeof *state->windows);
     state->errors = memory_new(threads, sizeof *state->errors);
     state->nulls = memory_new(threads * (size_t)plan->features->n, sizeof *state->nulls);
-    if (!state->before || !state->after || !state->groups || !state->times || !state->floors ||
-        !state->windows || !state->errors || !state->nulls)
+    if (plan->where) {
+        state->wanted = memory_new(SLICE, sizeof *state->wanted);
+        state->filtered = memory_new(1, sizeof *state->filtered);
+    }
+    if (!state->after || !state->groups || !state->times || !state->floors ||
+        !state->windows || !state->errors || !state->nulls ||
+        (plan->where && (!state->wanted || !state->filtered)))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
-    for (size_t g = 0; rc == OK && g < plan->n_groups; g++)
-        rc = new_staged(state, g, error);
+    if (rc == OK)
+        rc = new_groups(state, error);
     if (rc == OK)
         rc = new_windows(state, error);
     if (rc == OK)
@@ -528,47 +534,28 @@ fail:
     return rc;
 }
 
-static void free_staged(struct state *state, struct staged *staged)
-{
-    for (int t = 0; t < state->threads; t++) {
-        if (staged->shares)
-            entities_free(staged->shares[t]);
-        if (!staged->scratch || !staged->scratch[t])
-            continue;
-        for (int a = 0; a < staged->layout.n_accumulators; a++)
-            if (staged->layout.accumulators[a].summed)
-                exact_done((struct exact *)(staged->scratch[t] + staged->layout.accumulators[a].offset));
-        free(staged->scratch[t]);
-    }
-    free(staged->shares);
-    free(staged->scratch);
-    free(staged->hashes);
-    free(staged->keys);
-    free(staged->marks);
-    free(staged->values);
-    free(staged->found);
-    free(staged->texts);
-    strings_free(staged->strings);
-    layout_done(&staged->layout);
-}
-
 void state_free(struct state *state)
 {
     if (!state)
         return;
     for (size_t g = 0; state->groups && g < state->plan->n_groups; g++)
-        free_staged(state, &state->groups[g]);
+        staged_done(&state->groups[g]);
     for (size_t w = 0; state->windows && w < state->plan->n_windows; w++) {
         free(state->windows[w].data);
         free(state->windows[w].state);
     }
     for (int t = 0; t < state->threads; t++) {
-        if (state->before)
-            program_free(state->before[t]);
+        for (int level = 0; level < LEVELS; level++)
+            if (state->before[level])
+                program_free(state->before[level][t]);
         if (state->after)
             program_free(state->after[t]);
     }
-    free(state->before);
+    for (int level = 0; level < LEVELS; level++)
+        free(state->before[level]);
+    strings_free(state->strings);
+    free(state->wanted);
+    free(state->filtered);
     free(state->after);
     free(state->groups);
     free(state->times);
@@ -584,12 +571,17 @@ void state_free(struct state *state)
 void state_counters(const struct state *state, struct state_counters *ret)
 {
     struct state_counters counters = state->counters;
+    counters.bytes = bytes_now(state);
     for (size_t g = 0; g < state->plan->n_groups; g++)
         for (int t = 0; t < state->threads; t++) {
             const struct entities *entities = state->groups[g].shares[t];
             counters.entities += entities_count(entities);
             counters.retained += entities_retained(entities);
-            counters.bytes += entities_bytes(entities);
         }
     *ret = counters;
+}
+
+const uint8_t *state_filtered(const struct state *state)
+{
+    return state->filtered;
 }

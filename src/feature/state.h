@@ -18,11 +18,12 @@ struct state;
 struct state_options {
     int threads;         /* 0 = 1 */
     int64_t lateness_us; /* how far behind the high water an event may be and still enter the windows */
+    int64_t memory;      /* bytes that windows may take; 0 = no limit. state_take refuses events beyond it */
     bool strict;         /* stop at the first expression error instead of making that feature NULL */
 };
 
 struct state_counters {
-    int64_t events, late, too_late, expression_errors;
+    int64_t events, late, too_late, filtered, expression_errors;
     int64_t entities, retained; /* now */
     int64_t bytes;              /* of windows and entities, now */
 };
@@ -35,6 +36,9 @@ void state_free(struct state *state); /* takes NULL */
  * order. */
 int state_take(struct state *state, const struct table *events, struct table *ret_features,
                struct error *error);
+
+/* Per row of the last batch whether WHERE left it out (1); NULL where the plan has no WHERE. */
+const uint8_t *state_filtered(const struct state *state);
 
 void state_counters(const struct state *state, struct state_counters *ret);
 

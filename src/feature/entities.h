@@ -1,0 +1,36 @@
+/*
+ * Entities of one group and one share of the keys. Internal to feature/. Pointers to entities stay good until
+ * a sweep finds nothing left in them.
+ */
+#ifndef SHRIKE_FEATURE_ENTITIES_H
+#define SHRIKE_FEATURE_ENTITIES_H
+
+#include "base/hash.h"
+#include "feature/entity.h"
+
+struct entities;
+int entities_new(const struct layout *layout, struct strings *strings, struct entities **ret,
+                 struct error *error);
+void entities_free(struct entities *entities); /* takes NULL */
+
+/* The entity of a key, new if there is none; NULL: no memory. A new one takes the key's texts over: *ret_new. */
+struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new);
+void entities_prefetch(const struct entities *entities, uint64_t hash);
+struct share *entities_share(struct entities *entities);
+/* Looks at the next n of them, round and round, and takes memory back from those that no event at or after
+ * `floor` can see. */
+void entities_sweep(struct entities *entities, int64_t floor, int64_t n);
+
+int64_t entities_count(const struct entities *entities);
+int64_t entities_bytes(const struct entities *entities);
+int64_t entities_retained(const struct entities *entities);
+
+static inline uint64_t entities_hash(const uint64_t *key, int n_words)
+{
+    uint64_t hash = 0;
+    for (int w = 0; w < n_words; w++)
+        hash = hash_word(key[w], hash);
+    return hash;
+}
+
+#endif

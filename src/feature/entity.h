@@ -1,0 +1,69 @@
+/*
+ * One entity: its retained events and what runs along with its frames. Internal to feature/.
+ *
+ * An event that is the newest of its entity (the common case) is appended, each frame's cursors move forward,
+ * and what passes them is added to and removed from the frame's sums: amortised O(1) per event and frame. A
+ * late event is inserted at its place; the frames that cover it gain it. For its own windows, which lie in the
+ * past, the frames step back to it, are read, and step forward again: that costs what happened since, not
+ * the window's length. Because sums are exact, all ways end in the same bits.
+ */
+#ifndef SHRIKE_FEATURE_ENTITY_H
+#define SHRIKE_FEATURE_ENTITY_H
+
+#include "feature/layout.h"
+#include "feature/pool.h"
+
+struct strings;
+
+/* What the entities of one group and one share of the keys have together. One owner at a time. */
+struct share {
+    const struct layout *layout;
+    struct strings *strings; /* of VARCHAR keys and values; NULL without */
+    struct pool pool;        /* rings and extremes */
+    int64_t bytes;           /* maps, now */
+    /* For events that are not the newest: cursors before they came, and of their own windows. */
+    uint32_t *lows, *highs, *view_lows, *view_highs;
+    bool *fed, *inside; /* per end, per frame: is the event part of where the frames stand? */
+    char *alone;        /* an entity's block: accumulators of nothing but the event itself */
+};
+
+int share_init(const struct layout *layout, struct strings *strings, struct share *ret, struct error *error);
+void share_done(struct share *share);
+/* Releases the texts of a key. */
+void share_drop_key(const struct share *share, const uint64_t *key);
+
+/* An event as it goes into a ring. values: 16 bytes per slot; a text is a number of the strings, held once
+ * for the event, and taken over. */
+struct arrival {
+    int64_t time, floor; /* floor: high water - lateness */
+    uint64_t marks;
+    const union value *values;
+};
+
+/* Where an event's windows are read from. */
+struct view {
+    const struct entity *entity;
+    const uint32_t *lows, *highs;
+    uint32_t position;   /* of the event */
+    bool late, too_late; /* not the newest of its entity; before its floor */
+};
+
+/* Takes one event; its windows may be read from the view until entity_settle. False: no memory, and the
+ * entity can no longer be used. */
+bool entity_take(struct share *share, struct entity *entity, const struct arrival *arrival, struct view *ret);
+/* After a late view was read: the frames go back to where they stood, a too late event out again. */
+bool entity_settle(struct share *share, struct entity *entity, const struct view *view);
+
+/* Fetches what entity_take will touch: the newest events and where the frames' cursors stand. */
+void entity_prefetch(const struct layout *layout, const struct entity *entity);
+
+/* Forgets what no event at or after `floor` can see. True where nothing is left and the entity may go. */
+bool entity_forget(struct share *share, struct entity *entity, int64_t floor);
+/* Gives all of its memory back, key texts too. */
+void entity_done(struct share *share, struct entity *entity);
+
+/* Writes the result of every window of the group to row `i` of its vector (windows[w], as the plan numbers
+ * them). A sum beyond its type is an error, an aggregate over nothing but count NULL. */
+void view_read(const struct share *share, const struct view *view, struct vector *windows, int64_t i);
+
+#endif

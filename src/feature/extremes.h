@@ -1,0 +1,58 @@
+/*
+ * Minima or maxima of all frames that end alike, over one slot: the positions of those events that no later
+ * event beats. They are in order of time and their values get worse only towards the front being best: the
+ * extreme of a frame is the first of them at or after its low cursor.
+ *
+ * A new event drops those it beats or equals: amortised O(1), and found by bisection, so that no single event
+ * costs more than O(log n). A constant few positions for values without a trend, at worst one (4 bytes) per
+ * event. Where values are equal (0.0 and -0.0, NaNs) the newest stands.
+ */
+#ifndef SHRIKE_FEATURE_EXTREMES_H
+#define SHRIKE_FEATURE_EXTREMES_H
+
+#include "feature/ring.h"
+
+struct strings;
+
+/* > 0 where a beats b. */
+int extreme_order(const struct extreme *shape, const struct strings *strings, const union value *a,
+                  const union value *b);
+void extreme_load(const struct extreme *shape, const char *event, union value *ret);
+
+/* Takes in the event at `position`, which lies after all that were taken in. False: no memory. */
+bool extremes_push(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
+                   const struct strings *strings, struct extremes *extremes, uint32_t position,
+                   struct pool *pool);
+/* The same anywhere between them. */
+bool extremes_insert(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
+                     const struct strings *strings, struct extremes *extremes, uint32_t position,
+                     struct pool *pool);
+/* Positions from `position` on move by `by`. */
+void extremes_shift(const struct entity *entity, struct extremes *extremes, uint32_t position, int by);
+/* Forgets what lies before entity->first. */
+void extremes_evict(const struct entity *entity, struct extremes *extremes);
+void extremes_done(struct extremes *extremes, struct pool *pool);
+
+static inline uint32_t extremes_at(const struct extremes *extremes, uint32_t i)
+{
+    return extremes->positions[(extremes->first + i) & (extremes->capacity - 1)];
+}
+
+/* Number of them before `position`. */
+static inline uint32_t extremes_before(const struct entity *entity, const struct extremes *extremes,
+                                       uint32_t position)
+{
+    uint32_t low = 0, n = extremes->n, offset = position - entity->first;
+    while (n) {
+        uint32_t half = n / 2;
+        if (extremes_at(extremes, low + half) - entity->first < offset) {
+            low += half + 1;
+            n -= half + 1;
+        } else {
+            n = half;
+        }
+    }
+    return low;
+}
+
+#endif

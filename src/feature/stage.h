@@ -1,0 +1,35 @@
+/*
+ * What an event brings to its groups: keys, marks and values of a slice of events, computed by an expression
+ * program and laid ready for the entities. Internal to feature/.
+ */
+#ifndef SHRIKE_FEATURE_STAGE_H
+#define SHRIKE_FEATURE_STAGE_H
+
+#include "feature/entities.h"
+
+struct staged {
+    struct layout layout;
+    int level;
+    uint64_t *hashes, *keys, *marks; /* `rows` rows; keys: n_words per row */
+    union value *values;             /* n_slots per row; texts until stage_texts made numbers of them */
+    struct text *texts;              /* key parts per row, where a part is VARCHAR; else NULL */
+    struct entity **found;           /* per row: its entity */
+    struct entities **shares;        /* one per thread */
+    int64_t *due;                    /* per thread: entities to be looked at by the next sweep */
+    int n_shares;
+    int first_root;                  /* of the group's keys and slots in the program of its level */
+};
+
+int staged_new(const struct plan *plan, int group, int64_t rows, int n_shares, struct strings *strings,
+               struct staged *ret, struct error *error);
+void staged_done(struct staged *staged);
+
+/* Takes rows [row, row + n) from the program's roots. wanted: per row, NULL for all; others count no errors. */
+void stage_rows(struct staged *staged, const struct program *program, int64_t row, int64_t n,
+                const uint8_t *wanted, int64_t *errors);
+/* Makes numbers of the texts of rows [0, n) and hashes the keys; one thread. False: no memory. */
+bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, const uint8_t *wanted);
+/* Has the group texts, so that stage_texts has to be called? */
+bool stage_has_texts(const struct staged *staged);
+
+#endif
