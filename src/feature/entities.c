@@ -18,7 +18,7 @@ struct bucket {
 };
 
 struct block {
-    char *memory;       /* NULL: none of its entities is in use */
+    char *memory; /* NULL: none of its entities is in use */
     uint32_t used;
     uint32_t fresh;     /* those from here on were never used */
     uint32_t free;      /* place of one that was given back (linked by entity.end), or NONE */
@@ -201,7 +201,8 @@ static inline uint32_t find_bucket(const struct entities *entities, uint32_t tag
     uint32_t i = tag & entities->mask;
     for (; entities->buckets[i].number; i = (i + 1) & entities->mask)
         if (entities->buckets[i].tag == tag &&
-            same_key(entity_keys(layout, at(entities, entities->buckets[i].number - 1)), key, layout->n_words))
+            same_key(entity_keys(layout, at(entities, entities->buckets[i].number - 1)), key,
+                     layout->n_words))
             return i;
     return i;
 }

@@ -13,7 +13,8 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
                  struct error *error);
 void entities_free(struct entities *entities); /* takes NULL */
 
-/* The entity of a key, new if there is none; NULL: no memory. A new one takes the key's texts over: *ret_new. */
+/* The entity of a key, new if there is none; NULL: no memory. A new one takes the key's texts over: *ret_new.
+ */
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new);
 void entities_prefetch(const struct entities *entities, uint64_t hash);
 struct share *entities_share(struct entities *entities);

@@ -184,7 +184,8 @@ static inline bool feed(struct share *share, const struct layout_end *end, struc
     return fine;
 }
 
-static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time, uint32_t limit)
+static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time,
+                               uint32_t limit)
 {
     const struct layout *layout = share->layout;
     const struct layout_end *end = &layout->ends[i];
@@ -248,7 +249,8 @@ static bool advance(struct share *share, struct entity *entity, int64_t time, bo
 }
 
 /* A value that outlives its event takes its text along. */
-static void keep_gone(struct share *share, struct gone *gone, const union value *value, bool is_null, bool text)
+static void keep_gone(struct share *share, struct gone *gone, const union value *value, bool is_null,
+                      bool text)
 {
     if (text && !is_null)
         strings_hold(share->strings, (uint64_t)value->integer);
@@ -371,10 +373,10 @@ static void find_view(struct share *share, const struct entity *entity, const st
     bool too_late = arrival->time < arrival->floor;
     for (int i = 0; i < layout->n_ends; i++) {
         const struct layout_end *end = &layout->ends[i];
-        share->view_highs[i] =
-            end->unit == FRAME_ROWS ? ring_clamp(entity, (int64_t)(position - entity->first) + 1 - end->end)
-            : end->exclusive        ? position
-                                    : ring_search(layout, entity, arrival->time - end->end, true);
+        share->view_highs[i] = end->unit == FRAME_ROWS
+                                   ? ring_clamp(entity, (int64_t)(position - entity->first) + 1 - end->end)
+                               : end->exclusive ? position
+                                                : ring_search(layout, entity, arrival->time - end->end, true);
     }
     for (int f = 0; f < layout->n_frames; f++) {
         const struct layout_frame *frame = &layout->frames[f];
@@ -526,7 +528,8 @@ static bool join_positions(struct share *share, struct entity *entity, uint32_t 
     }
     for (int i = 0; i < layout->n_marked; i++) {
         const struct marked *marked = &layout->marked[i];
-        uint32_t *at = entity_marked(entity, marked), new = position - entity->first, old = *at - entity->first;
+        uint32_t *at = entity_marked(entity, marked), new = position - entity->first,
+                 old = *at - entity->first;
         if (!(marks >> marked->slot & 1))
             continue;
         if (marked->frame >= 0 ? share->inside[marked->frame] && new < old
@@ -553,8 +556,8 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     if (arrival->time < entity->position || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
     put_event(layout, event_at(layout, entity, entity->end), arrival);
-    *ret = (struct view){entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++,
-                         false, false};
+    *ret = (struct view){
+        entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false};
     bool fine = advance(share, entity, arrival->time, true);
     evict(share, entity, arrival->floor);
     return fine;

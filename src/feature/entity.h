@@ -3,8 +3,8 @@
  *
  * An event that is the newest of its entity (the common case) is appended, each frame's cursors move forward,
  * and what passes them is added to and removed from the frame's sums: amortised O(1) per event and frame. A
- * late event is inserted at its place; the frames that cover it gain it. For its own windows, which lie in the
- * past, the frames step back to it, are read, and step forward again: that costs what happened since, not
+ * late event is inserted at its place; the frames that cover it gain it. For its own windows, which lie in
+ * the past, the frames step back to it, are read, and step forward again: that costs what happened since, not
  * the window's length. Because sums are exact, all ways end in the same bits.
  */
 #ifndef SHRIKE_FEATURE_ENTITY_H

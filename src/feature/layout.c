@@ -72,10 +72,11 @@ static void lay_out_frames(struct layout *layout)
         if (e == layout->n_ends)
             layout->ends[layout->n_ends++] =
                 (struct layout_end){.unit = frame->unit, .exclusive = frame->exclusive, .end = frame->end};
-        layout->frames[layout->n_frames++] = (struct layout_frame){.unit = frame->unit,
-                                                                   .unbounded = frame->start == FRAME_UNBOUNDED,
-                                                                   .start = frame->start,
-                                                                   .end = e};
+        layout->frames[layout->n_frames++] =
+            (struct layout_frame){.unit = frame->unit,
+                                  .unbounded = frame->start == FRAME_UNBOUNDED,
+                                  .start = frame->start,
+                                  .end = e};
         bool unbounded = frame->start == FRAME_UNBOUNDED;
         int64_t reach = unbounded ? frame->end : frame->start;
         layout->unbounded |= unbounded;
@@ -136,7 +137,8 @@ static void need_accumulator(struct layout *layout, int frame, int slot, enum ac
     bool distinct = kind == ACCUMULATE_DISTINCT;
     for (int i = 0; i < layout->n_accumulators; i++) {
         struct accumulator *known = &layout->accumulators[i];
-        if (known->frame == frame && known->slot == slot && (known->kind == ACCUMULATE_DISTINCT) == distinct) {
+        if (known->frame == frame && known->slot == slot &&
+            (known->kind == ACCUMULATE_DISTINCT) == distinct) {
             known->kind = kind > known->kind ? kind : known->kind;
             return;
         }
@@ -166,9 +168,8 @@ static void place_in_map(struct layout *layout, struct accumulator *accumulator)
     while (m < layout->n_maps && layout->maps[m].slot != accumulator->slot)
         m++;
     if (m == layout->n_maps)
-        layout->maps[layout->n_maps++] =
-            (struct map){.slot = accumulator->slot,
-                         .shape = {.key_words = accumulator->pack == PACK_WIDE ? 2 : 1}};
+        layout->maps[layout->n_maps++] = (struct map){
+            .slot = accumulator->slot, .shape = {.key_words = accumulator->pack == PACK_WIDE ? 2 : 1}};
     accumulator->map = m;
     accumulator->place = layout->maps[m].shape.n_frames++;
 }
@@ -387,14 +388,15 @@ static void find_reading(const struct layout *layout, const struct window *windo
     }
     if (is_extreme(window->aggregate)) {
         reading->kind = READ_EXTREME;
-        reading->extreme = find_extreme(layout, reading->end, window->slot,
-                                        window->aggregate == AGGREGATE_MAX ? 1 : -1);
+        reading->extreme =
+            find_extreme(layout, reading->end, window->slot, window->aggregate == AGGREGATE_MAX ? 1 : -1);
     } else if (is_place(window->aggregate)) {
         bool last = window->aggregate == AGGREGATE_LAST;
         reading->kind = last ? READ_LAST : READ_FIRST;
         reading->remembered = reading->unbounded ? find_remembered(layout, window) : -1;
-        reading->marked =
-            window->rows < 0 ? -1 : find_marked(layout, last ? -1 : window->frame, reading->end, window->rows);
+        reading->marked = window->rows < 0
+                              ? -1
+                              : find_marked(layout, last ? -1 : window->frame, reading->end, window->rows);
     } else {
         const struct accumulator *accumulator = find_accumulator(layout, window);
         reading->kind = reading_of(window->aggregate, accumulator->kind);

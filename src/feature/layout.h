@@ -1,8 +1,9 @@
 /*
  * How a group's entities lie in memory; computed once per plan. Internal to feature/.
  *
- *   entity:  [header | key words | low per frame | high per end | marked positions | accumulators | extremes ...]
- *   events:  [time | slot values ... | marks] x capacity      one block, or pages of RING_PAGE events (ring.h)
+ *   entity:  [header | key words | low per frame | high per end | marked positions | accumulators | extremes
+ * ...] events:  [time | slot values ... | marks] x capacity      one block, or pages of RING_PAGE events
+ * (ring.h)
  *
  * A retained event's parts lie together, because what is touched per event are single events far apart: the
  * newest, and those that the frames' cursors pass. An event's marks say which slots have a value for it
@@ -117,15 +118,15 @@ struct reading {
     int window, frame, end, slot, rows;
     enum rep rep; /* of the slot */
     enum pack pack;
-    size_t offset;        /* of the accumulator in the entity */
-    size_t value;         /* of the slot's value in a retained event */
-    int scale;            /* of a DECIMAL mean */
-    bool decimal;         /* READ_SUM_WIDE: a sum of at most 38 digits */
-    bool unbounded;       /* the frame has no start */
-    bool sample, root;    /* READ_VARIANCE */
-    int extreme;          /* READ_EXTREME: of layout->extremes */
-    int marked;           /* READ_FIRST, READ_LAST: of layout->marked, -1 where every event counts */
-    int remembered;       /* the same: of layout->remembered, -1 without */
+    size_t offset;     /* of the accumulator in the entity */
+    size_t value;      /* of the slot's value in a retained event */
+    int scale;         /* of a DECIMAL mean */
+    bool decimal;      /* READ_SUM_WIDE: a sum of at most 38 digits */
+    bool unbounded;    /* the frame has no start */
+    bool sample, root; /* READ_VARIANCE */
+    int extreme;       /* READ_EXTREME: of layout->extremes */
+    int marked;        /* READ_FIRST, READ_LAST: of layout->marked, -1 where every event counts */
+    int remembered;    /* the same: of layout->remembered, -1 without */
 };
 
 /* A slot's value in a retained event. */
@@ -155,7 +156,7 @@ struct layout_end {
     enum frame_unit unit;
     bool exclusive;
     int64_t end;
-    int first, last;       /* its accumulators: layout->accumulators[first .. last) */
+    int first, last; /* its accumulators: layout->accumulators[first .. last) */
     int first_extreme, last_extreme;
     int first_marked, last_marked; /* the last marked events */
 };
@@ -189,7 +190,7 @@ struct layout {
 
 /* The newest event's time and position are where the frames stand. */
 struct entity {
-    void *ring; /* ring.h */
+    void *ring;       /* ring.h */
     int64_t position; /* the time that the frames stand at; INT64_MIN: nowhere */
     uint32_t first, end, capacity;
     bool used; /* by the entities that it is one of */

@@ -1,7 +1,7 @@
 /*
  * An entity's retained events by position. Up to RING_PAGE events lie in one block whose size is a power of
- * two; more lie in pages of RING_PAGE events behind a directory, so that a hot entity grows and shrinks page by
- * page: no step costs more than a page and a copy of the directory (8 bytes per RING_PAGE events).
+ * two; more lie in pages of RING_PAGE events behind a directory, so that a hot entity grows and shrinks page
+ * by page: no step costs more than a page and a copy of the directory (8 bytes per RING_PAGE events).
  *
  * Pages that were emptied at the front are used again at the back; shrinking gives memory back once less than
  * a quarter is used. Threads: one owner.

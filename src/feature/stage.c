@@ -6,8 +6,8 @@
 #include "feature/kernels.h"
 #include "feature/strings.h"
 
-/* The words of one key part, for n rows `stride` words apart: equal values give equal words (-0.0 is 0.0, every
- * NaN the same). Texts get theirs from stage_texts. */
+/* The words of one key part, for n rows `stride` words apart: equal values give equal words (-0.0 is 0.0,
+ * every NaN the same). Texts get theirs from stage_texts. */
 static void key_words(const struct vector *part, int64_t n, uint64_t *words, int64_t stride)
 {
     switch (part->rep) {
@@ -209,8 +209,8 @@ int staged_new(const struct plan *plan, int group, int64_t rows, int n_shares, s
     staged.due = memory_new(shares, sizeof *staged.due);
     if (staged.layout.n_text_keys)
         staged.texts = memory_new(n * g->n_keys, sizeof *staged.texts);
-    if (!staged.hashes || !staged.keys || !staged.marks || !staged.values || !staged.found || !staged.shares ||
-        !staged.due || (staged.layout.n_text_keys && !staged.texts))
+    if (!staged.hashes || !staged.keys || !staged.marks || !staged.values || !staged.found ||
+        !staged.shares || !staged.due || (staged.layout.n_text_keys && !staged.texts))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     *ret = staged;
     for (int t = 0; rc == OK && t < n_shares; t++)

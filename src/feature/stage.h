@@ -17,14 +17,15 @@ struct staged {
     struct entities **shares;        /* one per thread */
     int64_t *due;                    /* per thread: entities to be looked at by the next sweep */
     int n_shares;
-    int first_root;                  /* of the group's keys and slots in the program of its level */
+    int first_root; /* of the group's keys and slots in the program of its level */
 };
 
 int staged_new(const struct plan *plan, int group, int64_t rows, int n_shares, struct strings *strings,
                struct staged *ret, struct error *error);
 void staged_done(struct staged *staged);
 
-/* Takes rows [row, row + n) from the program's roots. wanted: per row, NULL for all; others count no errors. */
+/* Takes rows [row, row + n) from the program's roots. wanted: per row, NULL for all; others count no errors.
+ */
 void stage_rows(struct staged *staged, const struct program *program, int64_t row, int64_t n,
                 const uint8_t *wanted, int64_t *errors);
 /* Makes numbers of the texts of rows [0, n) and hashes the keys; one thread. False: no memory. */

@@ -30,7 +30,7 @@ enum {
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
     AHEAD_BUCKET = 16,
     AHEAD_ENTITY = 8,
-    SWEEP = 64,   /* entities looked at together for memory to give back: one per event, but not one by one */
+    SWEEP = 64, /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
 };
 
@@ -41,17 +41,17 @@ struct state {
     int threads;
     struct program **before[LEVELS], **after; /* one per thread */
     struct staged *groups;
-    struct strings *strings;          /* texts in keys and windows; NULL where the plan has none */
-    int64_t *times, *floors;          /* SLICE */
-    uint8_t *wanted;                  /* SLICE: WHERE is true; NULL without WHERE */
-    uint8_t *filtered;                /* per row of the last batch: it is not; NULL without WHERE */
+    struct strings *strings; /* texts in keys and windows; NULL where the plan has none */
+    int64_t *times, *floors; /* SLICE */
+    uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
+    uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
     size_t filtered_capacity;
-    struct vector *windows;           /* results of SLICE rows per window */
+    struct vector *windows; /* results of SLICE rows per window */
     int64_t high_water;
     bool started, failed;
     struct state_counters counters;
-    int64_t *errors;                  /* expression errors per thread */
-    int64_t *nulls;                   /* NULLs per thread and feature, of the slice */
+    int64_t *errors; /* expression errors per thread */
+    int64_t *nulls;  /* NULLs per thread and feature, of the slice */
     /* The batch at hand, for the tasks. */
     const struct table *events;
     struct table *features;
@@ -322,9 +322,8 @@ static int check_memory(const struct state *state, struct error *error)
     return error_set(error, CODE_LIMIT,
                      "windows need %s, more than --memory %s: %lld entities hold %lld events; give more, or "
                      "shorten the windows",
-                     units_size_text(counters.bytes, bytes),
-                     units_size_text(state->options.memory, limit), (long long)counters.entities,
-                     (long long)counters.retained);
+                     units_size_text(counters.bytes, bytes), units_size_text(state->options.memory, limit),
+                     (long long)counters.entities, (long long)counters.retained);
 }
 
 static int take_slice(struct state *state, struct error *error)
@@ -515,9 +514,8 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
         state->wanted = memory_new(SLICE, sizeof *state->wanted);
         state->filtered = memory_new(1, sizeof *state->filtered);
     }
-    if (!state->after || !state->groups || !state->times || !state->floors ||
-        !state->windows || !state->errors || !state->nulls ||
-        (plan->where && (!state->wanted || !state->filtered)))
+    if (!state->after || !state->groups || !state->times || !state->floors || !state->windows ||
+        !state->errors || !state->nulls || (plan->where && (!state->wanted || !state->filtered)))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     if (rc == OK)
         rc = new_groups(state, error);

@@ -1,4 +1,5 @@
-/* Window results out of a view: of the newest event from what runs along, of an earlier one with more search. */
+/* Window results out of a view: of the newest event from what runs along, of an earlier one with more search.
+ */
 #include <math.h>
 
 #include "feature/entity.h"
@@ -57,8 +58,8 @@ static bool is_marked(const struct layout *layout, const struct entity *entity, 
     return slot < 0 || (event_marks(layout, event_at(layout, entity, position)) >> slot & 1);
 }
 
-/* Of an event that is not the newest: what stood there before it, then itself. The extreme of all later events
- * is that of the frame too if it lies in it, and nearly always it does; else the frame is scanned. */
+/* Of an event that is not the newest: what stood there before it, then itself. The extreme of all later
+ * events is that of the frame too if it lies in it, and nearly always it does; else the frame is scanned. */
 static bool late_extreme(const struct share *share, const struct view *view, const struct extreme *extreme,
                          const struct span *span, union value *best)
 {
@@ -116,7 +117,8 @@ static void read_extreme(const struct share *share, const struct reading *readin
     put_value(share, reading, found ? &best : NULL, window, i);
 }
 
-/* Position of the first event of a frame that counts. In order, where it was found last time is remembered. */
+/* Position of the first event of a frame that counts. In order, where it was found last time is remembered.
+ */
 static bool find_first(const struct share *share, const struct reading *reading, const struct view *view,
                        const struct span *span, uint32_t *ret)
 {
