@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "cli/commands.h"
 #include "cli/evaluate_text.h"
+#include "cli/pipe.h"
 #include "monitor/report.h"
 #include "registry/registry.h"
 #include "score/dataset.h"
@@ -134,6 +135,7 @@ static int read_rows(struct task *task, struct error *error)
     task->input.paths = argument_list(arguments, "in", &task->input.n_paths);
     task->input.entity = argument_text(arguments, "entity");
     task->input.threads = (int)argument_integer(arguments, "threads");
+    task->input.memory = pipe_memory(arguments);
     task->input.quiet = argument_flag(arguments, "json");
     choose_spans(task);
     return dataset_read(plan, &task->input, &task->dataset, error);
@@ -516,6 +518,7 @@ static const struct option options[] = {
      .minimum = 0,
      .maximum = LIMIT_THREADS,
      .text = "Threads to use; 0 = as many as there are."},
+    PIPE_OPTION_MEMORY,
     {.name = "time-unit",
      .kind = OPTION_CHOICE,
      .argument = "s|ms|us",

@@ -62,6 +62,7 @@ static int open_job(struct job *job, struct error *error)
     const struct arguments *a = job->arguments;
     struct state_options with = {.threads = pipe_threads(a),
                                  .lateness_us = argument_integer(a, "lateness"),
+                                 .memory = pipe_memory(a),
                                  .strict = argument_flag(a, "strict")};
     struct writer_options to = {.path = argument_text(a, "out")};
     int rc = pipe_keep(a, job->plan, &job->kept, error);
@@ -118,6 +119,7 @@ static void close_job(struct job *job)
 
 static void print_summary(const struct job *job, int64_t nanoseconds)
 {
+    char size[UNITS_TEXT_SIZE];
     struct state_counters counters;
     state_counters(job->state, &counters);
     double seconds = (double)nanoseconds / 1e9;
@@ -130,9 +132,9 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
             (long long)counters.retained, (long long)counters.bytes);
         return;
     }
-    log_line(LOG_INFO, "%lld rows, %d features, %.2f s; %lld entities, %lld events retained, state %lld MiB",
+    log_line(LOG_INFO, "%lld rows, %d features, %.2f s; %lld entities hold %lld events in %s",
              (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.entities,
-             (long long)counters.retained, (long long)(counters.bytes >> 20));
+             (long long)counters.retained, units_size_text(counters.bytes, size));
     if (counters.too_late)
         log_line(LOG_WARNING,
                  "%lld rows came later than --lateness allows: they have features but entered no window",
@@ -207,6 +209,7 @@ static const struct option options[] = {
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,
+    PIPE_OPTION_MEMORY,
     {.name = "strict",
      .kind = OPTION_FLAG,
      .text = "Stop at the first value that cannot be computed, instead of making it NULL."},

@@ -183,22 +183,30 @@ static int close_files(struct job *job, int rc, struct error *error)
     return rc;
 }
 
+/* Also of a run that failed: how far it came. */
+static void print_summary(const struct job *job)
+{
+    char size[UNITS_TEXT_SIZE];
+    struct state_counters counters;
+    state_counters(engine_state(job->scorer.engine), &counters);
+    log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
+             (long long)job->seq, (long long)job->dead, (long long)counters.too_late);
+    log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
+             (long long)counters.retained, units_size_text(counters.bytes, size));
+}
+
 static int run(const struct arguments *arguments, struct error *error)
 {
     struct job job = {.arguments = arguments};
-    struct state_counters counters;
     int rc = scorer_open(arguments, (int)argument_integer(arguments, "explain"), pipe_threads(arguments),
                          &job.scorer, error);
     if (rc == OK) {
         rc = open_files(&job, error);
-        if (rc == OK)
+        if (rc == OK) {
             rc = read_all(&job, error);
+            print_summary(&job);
+        }
         rc = close_files(&job, rc, error);
-    }
-    if (rc == OK) {
-        state_counters(engine_state(job.scorer.engine), &counters);
-        log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
-                 (long long)job.seq, (long long)job.dead, (long long)counters.too_late);
     }
     scorer_close(&job.scorer);
     return rc;
@@ -243,6 +251,7 @@ static const struct option options[] = {
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,
+    PIPE_OPTION_MEMORY,
     {0},
 };
 

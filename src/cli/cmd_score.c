@@ -110,20 +110,24 @@ static void close_job(struct job *job)
 
 static void print_summary(const struct job *job, int64_t nanoseconds)
 {
+    char size[UNITS_TEXT_SIZE];
     struct state_counters counters;
     state_counters(engine_state(job->scorer.engine), &counters);
     double seconds = (double)nanoseconds / 1e9;
     if (argument_flag(job->arguments, "json")) {
         printf("{\"rows\":%lld,\"seconds\":%.3f,\"approve\":%lld,\"review\":%lld,\"decline\":%lld,"
-               "\"too_late\":%lld,\"expression_errors\":%lld}\n",
+               "\"too_late\":%lld,\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,"
+               "\"state_bytes\":%lld}\n",
                (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
-               (long long)job->counts[2], (long long)counters.too_late,
-               (long long)counters.expression_errors);
+               (long long)job->counts[2], (long long)counters.too_late, (long long)counters.expression_errors,
+               (long long)counters.entities, (long long)counters.retained, (long long)counters.bytes);
         return;
     }
     log_line(LOG_INFO, "%lld events scored in %.2f s: %lld approve, %lld review, %lld decline",
              (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
              (long long)job->counts[2]);
+    log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
+             (long long)counters.retained, units_size_text(counters.bytes, size));
 }
 
 static int run(const struct arguments *arguments, struct error *error)
@@ -168,6 +172,7 @@ static const struct option options[] = {
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,
+    PIPE_OPTION_MEMORY,
     {.name = "json", .kind = OPTION_FLAG, .text = "Print a summary as JSON."},
     {0},
 };

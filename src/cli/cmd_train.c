@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/pipe.h"
 #include "registry/names.h"
 #include "registry/registry.h"
 #include "train/split.h"
@@ -127,6 +128,7 @@ static const struct option options[] = {
      .minimum = 1,
      .maximum = LIMIT_THREADS,
      .text = "Threads. Default: as many as the machine has processors."},
+    PIPE_OPTION_MEMORY,
     {.name = "time-unit",
      .kind = OPTION_CHOICE,
      .argument = "s|ms|us",
@@ -249,6 +251,7 @@ static int read_options(const struct arguments *arguments, struct run *run, stru
                             : CLASS_WEIGHT_NONE,
         .seed = (uint64_t)argument_integer(arguments, "seed"),
         .threads = (int)integer_or(arguments, "threads", cpu_count()),
+        .memory = pipe_memory(arguments),
         .threshold = argument_given(arguments, "threshold") ? argument_real(arguments, "threshold") : NAN,
         .quiet = argument_flag(arguments, "json"),
     };

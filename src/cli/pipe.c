@@ -6,11 +6,18 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/ram.h"
 
 int pipe_threads(const struct arguments *arguments)
 {
     int threads = (int)argument_integer(arguments, "threads");
     return threads ? threads : cpu_count();
+}
+
+/* What is left is for the batches, the model, the reader and the kernel's own caches. */
+int64_t pipe_memory(const struct arguments *arguments)
+{
+    return argument_given(arguments, "memory") ? argument_integer(arguments, "memory") : ram_bytes() / 5 * 4;
 }
 
 enum time_unit pipe_time_unit(const struct arguments *arguments)

@@ -28,6 +28,13 @@
         .maximum = 256, .text = "Threads; 0 = one per processor. The result is the same for any number." \
     }
 
+#define PIPE_OPTION_MEMORY                                                                               \
+    {                                                                                                    \
+        .name = "memory", .kind = OPTION_SIZE, .argument = "SIZE",                                       \
+        .text = "Stop with an error before windows take more; 0 = no limit. Default: 80% of the memory " \
+                "of the machine, or of the container."                                                   \
+    }
+
 #define PIPE_OPTION_REGISTRY                                                              \
     {                                                                                     \
         .name = "registry", .kind = OPTION_TEXT, .argument = "DIR", .fallback = "models", \
@@ -46,6 +53,8 @@
 
 /* --threads, 0 resolved. */
 int pipe_threads(const struct arguments *arguments);
+/* --memory in bytes, its default resolved; 0 = no limit. */
+int64_t pipe_memory(const struct arguments *arguments);
 enum time_unit pipe_time_unit(const struct arguments *arguments);
 
 /* The input's columns: those of the plan's events, then those of --keep that are not among them. */

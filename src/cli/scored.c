@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/pipe.h"
 #include "table/json_rows.h"
 
 int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
@@ -15,7 +16,9 @@ int scorer_open(const struct arguments *arguments, int reasons, int threads, str
     if (rc != OK)
         return rc;
     struct engine_options options = {
-        .state = {.threads = threads, .lateness_us = argument_integer(arguments, "lateness")},
+        .state = {.threads = threads,
+                  .lateness_us = argument_integer(arguments, "lateness"),
+                  .memory = pipe_memory(arguments)},
         .reasons = reasons,
         .explain_from =
             argument_given(arguments, "explain-from") ? argument_real(arguments, "explain-from") : -INFINITY,

@@ -303,7 +303,7 @@ static int prepare_features(struct table *features, int64_t n, struct error *err
     return rc;
 }
 
-static int64_t bytes_now(const struct state *state)
+int64_t state_bytes(const struct state *state)
 {
     int64_t bytes = state->strings ? (int64_t)strings_bytes(state->strings) : 0;
     for (size_t g = 0; g < state->plan->n_groups; g++)
@@ -316,22 +316,20 @@ static int check_memory(const struct state *state, struct error *error)
 {
     char limit[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE];
     struct state_counters counters;
-    if (!state->options.memory || bytes_now(state) <= state->options.memory)
+    if (!state->options.memory || state_bytes(state) <= state->options.memory)
         return OK;
     state_counters(state, &counters);
     return error_set(error, CODE_LIMIT,
-                     "windows need %s, more than --memory %s: %lld entities hold %lld events; give more, or "
-                     "shorten the windows",
-                     units_size_text(counters.bytes, bytes), units_size_text(state->options.memory, limit),
-                     (long long)counters.entities, (long long)counters.retained);
+                     "after %lld events the windows take %s, more than the memory limit of %s: %lld entities "
+                     "hold %lld events; raise the limit (--memory), or shorten the windows",
+                     (long long)counters.events, units_size_text(counters.bytes, bytes),
+                     units_size_text(state->options.memory, limit), (long long)counters.entities,
+                     (long long)counters.retained);
 }
 
 static int take_slice(struct state *state, struct error *error)
 {
     int tasks = state->plan->has_text ? 1 : state->threads, n_features = state->plan->features->n;
-    int rc = check_memory(state, error);
-    if (rc != OK)
-        return rc;
     memset(state->nulls, 0, (size_t)(state->threads * n_features) * sizeof *state->nulls);
     for (state->level = 0; state->level < LEVELS && !state->failed; state->level++) {
         if (!state->before[state->level])
@@ -371,7 +369,11 @@ int state_take(struct state *state, const struct table *events, struct table *re
     for (int64_t from = 0; rc == OK && from < events->length; from += SLICE) {
         state->from = from;
         state->n = events->length - from < SLICE ? events->length - from : SLICE;
-        rc = take_slice(state, error);
+        if (from % LIMIT_BATCH_ROWS == 0)
+            rc = check_memory(state, error);
+        if (rc == OK)
+            rc = take_slice(state, error);
+        state->counters.events += rc == OK ? state->n : 0;
     }
     if (rc != OK) {
         table_clear(ret_features);
@@ -382,7 +384,6 @@ int state_take(struct state *state, const struct table *events, struct table *re
         errors += state->errors[t];
         state->errors[t] = 0;
     }
-    state->counters.events += events->length;
     state->counters.expression_errors += errors;
     ret_features->length = events->length;
     ret_features->first_row = events->first_row;
@@ -569,7 +570,7 @@ void state_free(struct state *state)
 void state_counters(const struct state *state, struct state_counters *ret)
 {
     struct state_counters counters = state->counters;
-    counters.bytes = bytes_now(state);
+    counters.bytes = state_bytes(state);
     for (size_t g = 0; g < state->plan->n_groups; g++)
         for (int t = 0; t < state->threads; t++) {
             const struct entities *entities = state->groups[g].shares[t];

@@ -4,6 +4,11 @@
  * state_take takes events in arrival order, any number at a time; how the stream is cut into batches, and how
  * many threads work on a batch, never shows in the bits. A batch of one is the online case.
  *
+ * Where the windows take more than options.memory, state_take answers CODE_LIMIT. A batch of up to
+ * LIMIT_BATCH_ROWS events is then not taken at all, so that it may be given again to a state with more; of a
+ * larger one, a multiple of LIMIT_BATCH_ROWS events was taken, whose features are lost. One such batch is
+ * what the windows may go beyond the limit.
+ *
  * Threads: one caller at a time; inside, a batch may be spread over options.threads threads, each with its
  * own share of the entities. Memory: after warm-up nothing is allocated unless a window grows or a new entity
  * appears.
@@ -18,14 +23,14 @@ struct state;
 struct state_options {
     int threads;         /* 0 = 1 */
     int64_t lateness_us; /* how far behind the high water an event may be and still enter the windows */
-    int64_t memory;      /* bytes that windows may take; 0 = no limit. state_take refuses events beyond it */
+    int64_t memory;      /* bytes that windows may take; 0 = no limit */
     bool strict;         /* stop at the first expression error instead of making that feature NULL */
 };
 
 struct state_counters {
     int64_t events, late, too_late, filtered, expression_errors;
     int64_t entities, retained; /* now */
-    int64_t bytes;              /* of windows and entities, now */
+    int64_t bytes;              /* of windows, entities and their texts, now */
 };
 
 int state_new(struct plan *plan, const struct state_options *options, struct state **ret,
@@ -40,6 +45,8 @@ int state_take(struct state *state, const struct table *events, struct table *re
 /* Per row of the last batch whether WHERE left it out (1); NULL where the plan has no WHERE. */
 const uint8_t *state_filtered(const struct state *state);
 
+/* Goes through all entities; state_bytes alone does not. */
 void state_counters(const struct state *state, struct state_counters *ret);
+int64_t state_bytes(const struct state *state);
 
 #endif

@@ -170,6 +170,24 @@ static int take_batch(struct reading *reading, const struct table *events, const
     return rc;
 }
 
+/* Rows are kept beside the windows. What their arrays hold in reserve was never touched: it does not count.
+ */
+static int check_memory(const struct reading *reading, const struct state *state, struct error *error)
+{
+    const struct dataset *d = &reading->dataset;
+    char limit[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE];
+    int64_t row = d->features * (int64_t)sizeof *d->x + (int64_t)sizeof *d->time_us + (int64_t)sizeof *d->row;
+    row += (d->label ? (int64_t)sizeof *d->label : 0) + (d->entity ? (int64_t)sizeof *d->entity : 0);
+    int64_t needed = state_bytes(state) + d->rows * row;
+    if (!reading->options->memory || needed <= reading->options->memory)
+        return OK;
+    return error_set(error, CODE_LIMIT,
+                     "after %lld events, windows and %lld rows of %d features take %s, more than the memory "
+                     "limit of %s; raise the limit (--memory), or choose a shorter span",
+                     (long long)d->rows_seen, (long long)d->rows, d->features, units_size_text(needed, bytes),
+                     units_size_text(reading->options->memory, limit));
+}
+
 static int read_rows(struct reading *reading, struct error *error)
 {
     const struct dataset_options *o = reading->options;
@@ -178,7 +196,7 @@ static int read_rows(struct reading *reading, struct error *error)
                                   .columns = plan_events(reading->plan),
                                   .time_unit = o->time_unit,
                                   .threads = o->threads};
-    struct state_options with = {.threads = o->threads};
+    struct state_options with = {.threads = o->threads, .memory = o->memory};
     struct reader *reader = NULL;
     struct state *state = NULL;
     struct table events = {0}, features = {0};
@@ -197,6 +215,8 @@ static int read_rows(struct reading *reading, struct error *error)
             rc = state_take(state, &events, &features, error);
             if (rc == OK)
                 rc = take_batch(reading, &events, &features, x, error);
+            if (rc == OK)
+                rc = check_memory(reading, state, error);
             if (rc != OK)
                 break;
             progress_add(&progress, events.length);

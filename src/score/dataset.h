@@ -24,6 +24,7 @@ struct dataset_options {
     const char *label;        /* column of the events that holds the truth; NULL = none */
     const char *entity;       /* column for per-entity metrics; NULL = none */
     int threads;
+    int64_t memory; /* bytes that windows and kept rows may take together; 0 = no limit */
     bool quiet;
 };
 

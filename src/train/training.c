@@ -51,6 +51,7 @@ static int read_data(struct work *work, struct error *error)
         .n_spans = options->has_train + options->has_valid,
         .label = options->label,
         .threads = options->threads,
+        .memory = options->memory,
         .quiet = options->quiet,
     };
     return dataset_read(options->plan, &dataset, &work->data, error);

@@ -45,6 +45,7 @@ struct training_options {
     enum class_weight class_weight;
     uint64_t seed;
     int threads;
+    int64_t memory;   /* as in dataset_options */
     double threshold; /* NaN: the one with the highest F1 */
     bool quiet;
     void (*progress)(void *context, int round, const char *text); /* or NULL */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "differential/random.h"
 #include "differential/rescan.h"
 #include "feature/state.h"
@@ -410,6 +411,60 @@ static void test_memory_is_bounded_by_the_windows(void **unused)
     stop(&f);
 }
 
+/* Every event is an entity of its own. */
+static void fill_entities(struct table *batch, int64_t n)
+{
+    struct schema *schema = batch->schema;
+    static int64_t next;
+    table_clear(batch);
+    assert_int_equal(table_reserve(batch, n, NULL), OK);
+    for (int64_t i = 0; i < n; i++, next++) {
+        column_append_int(&batch->columns[0], &schema->fields[0].type, next);
+        column_append_int(&batch->columns[1], &schema->fields[1].type, next);
+    }
+    batch->length = n;
+}
+
+static void test_beyond_the_memory_limit_nothing_is_taken(void **unused)
+{
+    (void)unused;
+    enum { LIMIT = 1 << 20 };
+    static const char sql[] =
+        "CREATE TABLE t (ts BIGINT, k BIGINT);\nSELECT count(*) OVER (PARTITION BY k ORDER "
+        "BY ts RANGE BETWEEN 1000000 PRECEDING AND CURRENT ROW) AS c FROM t";
+    struct fixture f;
+    struct state *state = NULL;
+    struct state_options options = {.threads = 2, .memory = LIMIT};
+    struct state_counters before, after;
+    start(&f, sql, 1, 0);
+    assert_int_equal(state_new(f.plan, &options, &state, NULL), OK);
+    int rc, batches = 0;
+    do {
+        state_counters(state, &before);
+        assert_int_equal(before.events, 1000 * batches);
+        fill_entities(&f.batch, 1000);
+        rc = state_take(state, &f.batch, &f.features, &f.error);
+    } while (rc == OK && ++batches < 1000);
+    assert_int_equal(rc, CODE_LIMIT);
+    assert_in_range(batches, 2, 100);
+    assert_int_equal(f.features.length, 0);
+    assert_true(before.bytes > LIMIT && before.bytes < 2 * LIMIT);
+    assert_int_equal(state_bytes(state), before.bytes);
+    assert_non_null(strstr(f.error.message, "000 events the windows take 1"));
+    assert_non_null(strstr(f.error.message, "the memory limit of 1 MiB"));
+    state_counters(state, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    state_free(state);
+    /* Of a batch beyond LIMIT_BATCH_ROWS so many are taken, and no more. */
+    assert_int_equal(state_new(f.plan, &options, &state, NULL), OK);
+    fill_entities(&f.batch, 3 * LIMIT_BATCH_ROWS);
+    assert_int_equal(state_take(state, &f.batch, &f.features, &f.error), CODE_LIMIT);
+    state_counters(state, &after);
+    assert_int_equal(after.events, LIMIT_BATCH_ROWS);
+    state_free(state);
+    stop(&f);
+}
+
 /* Late ones, too late ones and every aggregate included: known entities cost no allocation. */
 static void test_taking_allocates_nothing(void **unused)
 {
@@ -476,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_an_event_without_time_is_an_error_and_leaves_no_trace),
         cmocka_unit_test(test_batches_and_threads_do_not_show),
         cmocka_unit_test(test_memory_is_bounded_by_the_windows),
+        cmocka_unit_test(test_beyond_the_memory_limit_nothing_is_taken),
         cmocka_unit_test(test_taking_allocates_nothing),
         cmocka_unit_test(test_strict_says_what_could_not_be_computed),
     };
