@@ -207,7 +207,7 @@ static inline bool advance_end(struct share *share, struct entity *entity, int i
     return fine;
 }
 
-static inline bool advance_low(struct share *share, struct entity *entity, int f, int64_t time)
+static inline bool advance_low(struct share *share, struct entity *entity, int f, int64_t time, bool current)
 {
     const struct layout *layout = share->layout;
     const struct layout_frame *frame = &layout->frames[f];
@@ -220,7 +220,7 @@ static inline bool advance_low(struct share *share, struct entity *entity, int f
     if (frame->unit == FRAME_ROWS) {
         oldest = INT64_MAX;
         target = ring_clamp(entity, (int64_t)ring_count(entity) - 1 - frame->start);
-        if (target - entity->first > high - entity->first)
+        if (target - entity->first > high - entity->first || !current)
             target = high;
     }
     for (; *low - entity->first < target - entity->first; ++*low) {
@@ -234,7 +234,7 @@ static inline bool advance_low(struct share *share, struct entity *entity, int f
 }
 
 /* Moves every frame forward to `time`, which is not before where they stand. current: the newest event is
- * the current row. */
+ * the current row; else there is none. */
 static bool advance(struct share *share, struct entity *entity, int64_t time, bool current)
 {
     const struct layout *layout = share->layout;
@@ -243,7 +243,7 @@ static bool advance(struct share *share, struct entity *entity, int64_t time, bo
         fine &= advance_end(share, entity, i, time,
                             entity->end - (uint32_t)(current && layout->ends[i].exclusive));
     for (int f = 0; f < layout->n_frames; f++)
-        fine &= advance_low(share, entity, f, time);
+        fine &= advance_low(share, entity, f, time, current);
     entity->position = time;
     return fine;
 }
@@ -328,6 +328,14 @@ static bool was_passed(const struct layout_end *end, const struct entity *entity
     return end->unit == FRAME_RANGE && entity->position != INT64_MIN && time <= entity->position - end->end;
 }
 
+/* Does the frame, where it stands, begin with the event that was put where its oldest one was? */
+static bool is_first(const struct entity *entity, const struct layout_frame *frame, int64_t time)
+{
+    if (frame->unit == FRAME_ROWS)
+        return (int64_t)ring_count(entity) - 1 <= frame->start; /* it is not full yet */
+    return entity->position != INT64_MIN && time >= entity->position - frame->start;
+}
+
 /* Makes the frames, where they stand, count an event that was put at `position`. */
 static bool join(struct share *share, struct entity *entity, uint32_t position, int64_t time)
 {
@@ -342,8 +350,7 @@ static bool join(struct share *share, struct entity *entity, uint32_t position, 
     for (int f = 0; f < layout->n_frames; f++) {
         const struct layout_frame *frame = &layout->frames[f];
         uint32_t low = lows[f] - entity->first, at = position - entity->first;
-        bool after = at > low || (at == low && frame->unit == FRAME_RANGE && entity->position != INT64_MIN &&
-                                  time >= entity->position - frame->start);
+        bool after = at > low || (at == low && is_first(entity, frame, time));
         share->inside[f] = share->fed[frame->end] && (frame->unbounded || after);
         if (!frame->unbounded && share->fed[frame->end] && !share->inside[f])
             lows[f]++;
@@ -532,7 +539,8 @@ static bool join_positions(struct share *share, struct entity *entity, uint32_t 
                  old = *at - entity->first;
         if (!(marks >> marked->slot & 1))
             continue;
-        if (marked->frame >= 0 ? share->inside[marked->frame] && new < old
+        /* The first one is looked for from there on, so one that is yet to enter the frame counts, too. */
+        if (marked->frame >= 0 ? (share->inside[marked->frame] || !share->fed[marked->end]) && new < old
                                : share->fed[marked->end] && (new > old || old >= ring_count(entity)))
             *at = position;
     }
