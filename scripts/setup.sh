@@ -21,6 +21,7 @@ build_packages=(
     libxgboost-dev                               # gradient boosting
     libsqlite3-dev                               # the registry's names
     libopenblas-dev                              # logistic regression
+    liblz4-dev                                   # compression of Parquet files
     libyaml-dev                                  # shrike.yaml
     libssl-dev                                   # checksums
     python3                                      # checks of the setup itself

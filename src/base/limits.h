@@ -25,6 +25,7 @@ enum {
     LIMIT_TREE_DEPTH = 512,          /* of one tree: walks are loops, the reasons need depth^2 memory */
     LIMIT_MODEL_BYTES = 1 << 30,     /* of a model file */
     LIMIT_MANIFEST_BYTES = 64 << 20, /* of a shrike.json */
+    LIMIT_PARQUET_FOOTER = 1 << 30,  /* of a file written: ten million column chunks, 80 billion rows of 15 */
     LIMIT_METRIC_ROWS = 0x7fffffff,  /* of one evaluation: row numbers have 32 bits while scores are sorted */
     LIMIT_EVALUATE_DAYS = 100000,    /* of one test span: 273 years, or so many steps; catches a wrong unit */
     LIMIT_VERSION_FILES = 64,        /* files of a model version: it has about eight */

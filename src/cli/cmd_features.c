@@ -64,7 +64,7 @@ static int open_job(struct job *job, struct error *error)
                                  .lateness_us = argument_integer(a, "lateness"),
                                  .memory = pipe_memory(a),
                                  .strict = argument_flag(a, "strict")};
-    struct writer_options to = {.path = argument_text(a, "out")};
+    struct writer_options to = {.path = argument_text(a, "out"), .threads = pipe_threads(a)};
     int rc = pipe_keep(a, job->plan, &job->kept, error);
     if (rc == OK)
         rc = out_schema(job, error);

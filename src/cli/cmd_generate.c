@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/pipe.h"
 #include "stream/generator.h"
 #include "table/file_io.h"
 
@@ -79,7 +80,7 @@ static const struct option options[] = {
      .fallback = "1",
      .minimum = 1,
      .maximum = LIMIT_THREADS,
-     .text = "Threads that simulate; one more encodes. One is enough to keep the encoder busy."},
+     .text = "Threads that simulate, and that encode Parquet files."},
     {.name = "json", .kind = OPTION_FLAG, .text = "Print a summary as JSON (not with --out -)."},
     {0},
 };
@@ -95,6 +96,7 @@ struct target {
     int64_t started_ns, released;
     struct table piece; /* of a throttled stream */
     int64_t files;
+    int threads; /* that encode */
 };
 
 struct summary {
@@ -123,6 +125,7 @@ static int target_init(struct target *target, const struct arguments *arguments,
 {
     const char *path = argument_text(arguments, "out");
     *target = (struct target){.path = path, .schema = schema, .started_ns = clock_monotonic_ns()};
+    target->threads = pipe_threads(arguments);
     target->is_stream = strcmp(path, "-") == 0;
     target->is_directory = !target->is_stream && is_directory(path);
     if (argument_given(arguments, "rate"))
@@ -138,7 +141,7 @@ static int target_init(struct target *target, const struct arguments *arguments,
         if (code)
             return code;
     } else {
-        struct writer_options writer = {.path = path, .schema = schema};
+        struct writer_options writer = {.path = path, .schema = schema, .threads = target->threads};
         int code = writer_open(&writer, &target->writer, error);
         if (code)
             return code;
@@ -173,7 +176,7 @@ static int open_day(struct target *target, int64_t day, struct error *error)
                           units_date_text((int32_t)day, date));
     if (length >= (int)sizeof path)
         return error_set(error, CODE_USAGE, "the name of directory %.100s... is too long", target->path);
-    struct writer_options writer = {.path = path, .schema = target->schema};
+    struct writer_options writer = {.path = path, .schema = target->schema, .threads = target->threads};
     code = writer_open(&writer, &target->writer, error);
     if (code)
         return code;

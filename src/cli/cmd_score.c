@@ -47,7 +47,8 @@ static int choose_columns(struct job *job, struct error *error)
 static int open_job(struct job *job, struct error *error)
 {
     int reasons = (int)argument_integer(job->arguments, "explain");
-    struct writer_options to = {.path = argument_text(job->arguments, "out")};
+    struct writer_options to = {.path = argument_text(job->arguments, "out"),
+                                .threads = pipe_threads(job->arguments)};
     int rc = scorer_open(job->arguments, reasons, pipe_threads(job->arguments), &job->scorer, error);
     if (rc == OK)
         rc = pipe_keep(job->arguments, job->scorer.version.plan, &job->kept, error);

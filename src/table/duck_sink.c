@@ -1,7 +1,7 @@
 /*
- * Parquet and CSV files through DuckDB's COPY, whose rows come from a table function that this file provides.
+ * CSV files through DuckDB's COPY, whose rows come from a table function that this file provides.
  *
- *   writer_append -> slots (bounded queue of tables) -> table function -> COPY (encodes, compresses, writes)
+ *   writer_append -> slots (bounded queue of tables) -> table function -> COPY (formats, writes)
  *        caller's thread          | lock |                     the sink's own thread
  */
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "table/sink.h"
 
-/* Tables on their way: enough to bridge the pauses in which a row group is compressed. */
+/* Tables on their way: enough to bridge the pauses in which what is full is written. */
 enum { SLOTS = 8, VECTOR_ROWS = 2048 };
 
 struct duck_sink {
@@ -55,7 +55,7 @@ static duckdb_logical_type logical_of(const struct type *type)
     };
     if (type->id == TYPE_DECIMAL)
         return duckdb_create_decimal_type(type->precision, type->scale);
-    /* Parquet has no 128-bit integers, and DuckDB would write them as DOUBLE. */
+    /* HUGEINT is written by its digits, as every file of Shrike has it. */
     if (type->id == TYPE_HUGEINT)
         return duckdb_create_decimal_type(38, 0);
     return duckdb_create_logical_type(types[type->id]);
@@ -152,31 +152,12 @@ static int hand_over(struct duck_sink *sink, struct error *error)
     return code;
 }
 
-/* DECIMAL(38,0), which HUGEINT is written as, ends before HUGEINT does. */
-static int check_hugeints(const struct table *table, struct error *error)
-{
-    for (int i = 0; i < table->schema->n; i++) {
-        if (table->schema->fields[i].type.id != TYPE_HUGEINT)
-            continue;
-        __int128 limit = (__int128)INT64_C(10000000000000000) * INT64_C(10000000000000000) * 1000000;
-        for (int64_t k = 0; k < table->length; k++) {
-            __int128 value = column_wide(&table->columns[i], k);
-            if (!column_is_null(&table->columns[i], k) && (value >= limit || value <= -limit))
-                return error_set(error, CODE_INVALID, "column \"%s\": a file holds no integers of 39 digits",
-                                 table->schema->fields[i].name);
-        }
-    }
-    return OK;
-}
-
 static int duck_sink_append(struct sink *base, const struct table *table, struct error *error)
 {
     struct duck_sink *sink = (struct duck_sink *)base;
     pthread_mutex_lock(&sink->lock);
     int code = failure(sink, error);
     pthread_mutex_unlock(&sink->lock);
-    if (code == OK)
-        code = check_hugeints(table, error);
     for (int64_t from = 0; code == OK && from < table->length;) {
         struct table *slot = &sink->slots[sink->filled % SLOTS];
         int64_t room = LIMIT_BATCH_ROWS - slot->length, left = table->length - from;
@@ -239,12 +220,6 @@ static void copy_sql(struct buffer *sql, const char *path, enum format format, c
 {
     buffer_text(sql, "COPY (FROM shrike_rows()) TO ");
     duck_literal(sql, target);
-    if (format == FORMAT_PARQUET) {
-        /* Bloom filters cost a tenth of the time, and nobody looks single events up in such files. */
-        buffer_text(sql,
-                    " (FORMAT parquet, COMPRESSION snappy, WRITE_BLOOM_FILTER false, USE_TMP_FILE false)");
-        return;
-    }
     buffer_format(sql, " (FORMAT csv, HEADER true, USE_TMP_FILE false, DELIMITER %s%s)",
                   format == FORMAT_TSV ? "'\t'" : "','", ends_in(path, ".gz") ? ", COMPRESSION gzip" : "");
 }

@@ -1,13 +1,14 @@
 /*
- * Tables from and to files: Parquet and CSV through DuckDB, JSON lines through yyjson, streaming with bounded
- * memory.
+ * Tables from and to files, streaming with bounded memory: Parquet read by DuckDB and written by
+ * parquet_sink.c, CSV through DuckDB, JSON lines through yyjson.
  *
  * A path is a file or a glob ("data/2018-*.parquet"); several files are read in the order given (a glob's in
  * name order), each file's rows in their order: this is the arrival order. The format follows the ending:
  * .parquet, .csv (also .csv.gz, .tsv), .jsonl .ndjson .json; "-" is JSON lines on standard input or output.
  *
- * A reader may run a thread of its own that reads ahead; a writer runs one that encodes. Both keep a few
- * batches at most. Each struct belongs to the thread that calls it.
+ * A reader may run a thread of its own that reads ahead; a CSV writer runs one that formats, a Parquet writer
+ * those it is told to. All keep a few batches at most, the Parquet writer one row group. Each struct belongs
+ * to the thread that calls it.
  */
 #ifndef SHRIKE_TABLE_FILE_IO_H
 #define SHRIKE_TABLE_FILE_IO_H
@@ -49,12 +50,13 @@ struct writer;
 struct writer_options {
     const char *path; /* written under a staging name until writer_finish */
     struct schema *schema;
+    int threads; /* above 1: Parquet columns are encoded by so many threads; 0 = 1 */
 };
 
 int writer_open(const struct writer_options *options, struct writer **ret, struct error *error);
 /* ENUM is written as text, HUGEINT (up to 38 digits) as DECIMAL(38,0), since Parquet has neither. To standard
- * output rows go at once. Takes a copy of the rows. An error of the encoding thread is reported by the next
- * call. */
+ * output rows go at once. Takes a copy of the rows. An error of the thread that writes CSV is reported
+ * by the next call. */
 int writer_append(struct writer *writer, const struct table *table, struct error *error);
 /* Everything written, flushed to the disk and renamed. Frees the writer, also on failure. */
 int writer_finish(struct writer *writer, struct error *error);

@@ -14,6 +14,7 @@ struct writer {
     char *path;
     char staging[PATH_MAX]; /* the path itself for a device or pipe, "" for standard output */
     bool guarded;
+    enum format format;
     int code; /* of the first failure, repeated from then on */
     struct error error;
 };
@@ -72,10 +73,13 @@ int writer_open(const struct writer_options *options, struct writer **ret, struc
         return error_set(error, CODE_MEMORY, "no memory for writing");
     }
     writer->path = path;
+    writer->format = format;
     if (strcmp(path, "-") != 0)
         code = stage(writer, &why);
     if (code == OK && format == FORMAT_JSON)
         code = json_sink_open(options, writer->staging, &writer->sink, &why);
+    else if (code == OK && format == FORMAT_PARQUET)
+        code = parquet_sink_open(options, writer->staging, &writer->sink, &why);
     else if (code == OK)
         code = duck_sink_open(options, format, writer->staging, &writer->sink, &why);
     if (code == OK) {
@@ -87,12 +91,31 @@ int writer_open(const struct writer_options *options, struct writer **ret, struc
     return code;
 }
 
+/* Parquet and CSV hold HUGEINT as DECIMAL(38,0), which ends before HUGEINT does. */
+static int check_hugeints(const struct table *table, struct error *error)
+{
+    for (int i = 0; i < table->schema->n; i++) {
+        if (table->schema->fields[i].type.id != TYPE_HUGEINT)
+            continue;
+        __int128 limit = (__int128)INT64_C(10000000000000000) * INT64_C(10000000000000000) * 1000000;
+        for (int64_t k = 0; k < table->length; k++) {
+            __int128 value = column_wide(&table->columns[i], k);
+            if (!column_is_null(&table->columns[i], k) && (value >= limit || value <= -limit))
+                return error_set(error, CODE_INVALID, "column \"%s\": a file holds no integers of 39 digits",
+                                 table->schema->fields[i].name);
+        }
+    }
+    return OK;
+}
+
 int writer_append(struct writer *writer, const struct table *table, struct error *error)
 {
     struct error why = {0};
     if (writer->code != OK)
         return fail(writer, writer->code, &writer->error, error);
-    int code = writer->sink->append(writer->sink, table, &why);
+    int code = writer->format == FORMAT_JSON ? OK : check_hugeints(table, &why);
+    if (code == OK)
+        code = writer->sink->append(writer->sink, table, &why);
     return code == OK ? OK : fail(writer, code, &why, error);
 }
 

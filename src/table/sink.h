@@ -1,7 +1,8 @@
 /*
  * What stands behind a writer: a sink that takes tables in order. For src/table only.
  *
- * Threads: a sink is called by one thread; the Parquet and CSV sink has a second one that encodes.
+ * Threads: a sink is called by one thread; the CSV sink has a second one that encodes, the Parquet sink as
+ * many more as it is told.
  */
 #ifndef SHRIKE_TABLE_SINK_H
 #define SHRIKE_TABLE_SINK_H
@@ -16,9 +17,11 @@ struct sink {
     void (*close)(struct sink *sink);
 };
 
-/* Both write to the file `target`; `path` is for messages, and its ending chooses. */
+/* All write to the file `target`; `path` is for messages, and its ending chooses. CSV: */
 int duck_sink_open(const struct writer_options *options, enum format format, const char *target,
                    struct sink **ret, struct error *error);
+int parquet_sink_open(const struct writer_options *options, const char *target, struct sink **ret,
+                      struct error *error);
 int json_sink_open(const struct writer_options *options, const char *target, struct sink **ret,
                    struct error *error);
 
