@@ -7,12 +7,6 @@
 #include "feature/compile.h"
 #include "feature/kernels.h"
 
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
 int bind_refuse(const struct binder *binder, const char *function, enum code code, struct error *error,
                 const char *format, ...)
 {
@@ -79,6 +73,11 @@ struct expr *bind_intern(struct plan *plan, const struct expr *expr)
     return copy;
 }
 
+bool bind_inputs(struct binder *binder, size_t n)
+{
+    return memory_grow(&binder->inputs, &binder->inputs_capacity, n + 1, sizeof *binder->inputs);
+}
+
 int bind_add(struct binder *binder, const struct expr *expr, struct expr **ret, struct error *error)
 {
     struct expr *known = bind_intern(binder->plan, expr);
@@ -108,7 +107,7 @@ int bind_type(yyjson_val *type, struct type *ret, struct plan *plan, struct erro
         {"ENUM", TYPE_ENUM},         {"TIMESTAMP WITH TIME ZONE", TYPE_TIMESTAMPTZ},
         {"INTERVAL", TYPE_INTERVAL},
     };
-    const char *id = text_of(type, "id");
+    const char *id = tree_text(type, "id");
     yyjson_val *info = yyjson_obj_get(type, "type_info");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(id, names[i].name) != 0)
@@ -140,122 +139,10 @@ int bind_type(yyjson_val *type, struct type *ret, struct plan *plan, struct erro
     return error_set(error, CODE_UNSUPPORTED, "type %s is not supported", *id ? id : "NULL");
 }
 
-bool bind_is_constant(yyjson_val *bound)
-{
-    if (yyjson_is_obj(bound)) {
-        const char *class = text_of(bound, "expression_class");
-        if (strcmp(class, "BOUND_REF") == 0 || strcmp(class, "BOUND_WINDOW") == 0)
-            return false;
-        yyjson_obj_iter iter = yyjson_obj_iter_with(bound);
-        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));)
-            if (!bind_is_constant(yyjson_obj_iter_get_val(key)))
-                return false;
-    } else if (yyjson_is_arr(bound)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(bound);
-        for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter));)
-            if (!bind_is_constant(item))
-                return false;
-    }
-    return true;
-}
-
-/* random() and now() have no place in a feature: the same event would not give the same value again. */
-static int refuse_volatile(struct binder *binder, yyjson_val *bound, struct error *error)
-{
-    int rc = OK;
-    if (yyjson_is_obj(bound)) {
-        if (strcmp(text_of(bound, "expression_class"), "BOUND_FUNCTION") == 0) {
-            const char *name = text_of(bound, "name");
-            char *stability = NULL;
-            rc = duck_value(&binder->parsed->duck,
-                            "SELECT max(stability) FROM duckdb_functions() WHERE function_name = $1 AND "
-                            "function_type = 'scalar'",
-                            &name, 1, &stability, error);
-            if (rc == OK && stability && strcmp(stability, "CONSISTENT") != 0)
-                rc = bind_refuse(
-                    binder, name, CODE_UNSUPPORTED, error,
-                    "%s() changes from call to call, so a feature cannot use it; use a column of the event",
-                    name);
-            free(stability);
-        }
-        yyjson_obj_iter iter = yyjson_obj_iter_with(bound);
-        for (yyjson_val *key; rc == OK && (key = yyjson_obj_iter_next(&iter));)
-            rc = refuse_volatile(binder, yyjson_obj_iter_get_val(key), error);
-    } else if (yyjson_is_arr(bound)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(bound);
-        for (yyjson_val *item; rc == OK && (item = yyjson_arr_iter_next(&iter));)
-            rc = refuse_volatile(binder, item, error);
-    }
-    return rc;
-}
-
-static void read_value(const struct column *column, struct plan *plan, struct expr *expr)
-{
-    struct type *type = &expr->type;
-    switch (expr->rep) {
-    case REP_BOOLEAN:
-        expr->value.boolean = column_boolean(column, 0);
-        break;
-    case REP_INT:
-        expr->value.integer =
-            type->id == TYPE_DECIMAL ? (int64_t)column_wide(column, 0) : column_int(column, type, 0);
-        break;
-    case REP_WIDE:
-        expr->value.wide = type->id == TYPE_UINT64 ? (__int128)(uint64_t)column_int(column, type, 0)
-                                                   : column_wide(column, 0);
-        break;
-    case REP_DOUBLE:
-        expr->value.real = column_double(column, type, 0);
-        break;
-    default: {
-        size_t size;
-        const char *text = column_text(column, 0, &size);
-        expr->value.text.data = arena_text(&plan->arena, text, size);
-        expr->value.text.size = size;
-    }
-    }
-}
-
-int bind_sql_constant(struct binder *binder, const char *sql, const struct type *type, struct expr **ret,
-                      struct error *error)
-{
-    struct buffer query;
-    duckdb_result result;
-    buffer_init(&query, LIMIT_SQL);
-    buffer_format(&query, "SELECT %s", sql);
-    int rc = duck_query(&binder->parsed->duck, query.data, NULL, 0, &result, error);
-    buffer_done(&query);
-    if (rc != OK)
-        return bind_refuse(binder, NULL, CODE_INVALID, error, "%s", error ? error->message : "");
-    struct schema *schema = schema_new(0);
-    struct table table = {0};
-    struct expr expr = {.kind = EXPR_CONSTANT, .type = *type, .rep = rep_of_type(type)};
-    if (!schema || (rc = schema_add(schema, "value", *type, error)) != OK ||
-        (rc = table_init(&table, schema, error)) != OK) {
-        rc = rc != OK ? rc : error_set(error, CODE_MEMORY, "no memory for a constant");
-    } else {
-        duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
-        rc = table_reserve(&table, 1, error);
-        if (rc == OK && chunk)
-            rc = duck_append(duckdb_data_chunk_get_vector(chunk, 0), 1, type, &table.columns[0], error);
-        expr.is_null = rc == OK && (!chunk || column_is_null(&table.columns[0], 0));
-        if (rc == OK && !expr.is_null)
-            read_value(&table.columns[0], binder->plan, &expr);
-        if (chunk)
-            duckdb_destroy_data_chunk(&chunk);
-        if (rc == OK)
-            rc = bind_add(binder, &expr, ret, error);
-    }
-    table_done(&table);
-    schema_unref(schema);
-    duckdb_destroy_result(&result);
-    return rc;
-}
-
 /* The type of an expression: where the class has no return_type, it follows from the class. */
-static int type_of(struct binder *binder, yyjson_val *bound, struct type *ret, struct error *error)
+int bind_type_of(struct binder *binder, yyjson_val *bound, struct type *ret, struct error *error)
 {
-    const char *class = text_of(bound, "expression_class");
+    const char *class = tree_text(bound, "expression_class");
     yyjson_val *type = yyjson_obj_get(bound, "return_type");
     if (strcmp(class, "BOUND_COMPARISON") == 0 || strcmp(class, "BOUND_CONJUNCTION") == 0) {
         *ret = (struct type){.id = TYPE_BOOLEAN};
@@ -265,32 +152,6 @@ static int type_of(struct binder *binder, yyjson_val *bound, struct type *ret, s
         type = yyjson_obj_get(yyjson_obj_get(bound, "value"), "type");
     int rc = bind_type(type, ret, binder->plan, error);
     return rc == OK ? OK : bind_refuse(binder, NULL, (enum code)rc, error, "%s", error ? error->message : "");
-}
-
-int bind_constant(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error)
-{
-    struct type type;
-    int rc = type_of(binder, bound, &type, error);
-    if (rc == OK)
-        rc = refuse_volatile(binder, bound, error);
-    if (rc != OK)
-        return rc;
-    struct buffer sql;
-    buffer_init(&sql, LIMIT_SQL);
-    buffer_text(&sql, "CAST(");
-    rc = parse_print(bound, NULL, &sql, error);
-    if (rc != OK)
-        rc = bind_refuse(binder, NULL, (enum code)rc, error, "%s", error ? error->message : "");
-    buffer_text(&sql, " AS ");
-    parse_print_column_type(&type, &sql);
-    buffer_text(&sql, ")");
-    if (rc == OK)
-        rc = buffer_check(&sql, "a constant", error);
-    if (rc == OK)
-        rc = type.id == TYPE_INTERVAL ? bind_interval(binder, sql.data, ret, error)
-                                      : bind_sql_constant(binder, sql.data, &type, ret, error);
-    buffer_done(&sql);
-    return rc;
 }
 
 /* Representations that a function's arguments must share: DECIMALs of up to 18 digits meet wider ones as
@@ -392,12 +253,12 @@ int bind_condition(struct binder *binder, yyjson_val *bound, int depth, struct e
                    struct error *error)
 {
     static const struct type boolean = {.id = TYPE_BOOLEAN};
-    if (strcmp(text_of(bound, "expression_class"), "BOUND_CONJUNCTION") != 0 || bind_is_constant(bound))
+    if (strcmp(tree_text(bound, "expression_class"), "BOUND_CONJUNCTION") != 0 || bind_is_constant(bound))
         return bind_expr(binder, bound, depth, ret, error);
     if (depth >= LIMIT_EXPRESSION_DEPTH)
         return bind_refuse(binder, NULL, CODE_LIMIT, error, "expressions nest deeper than %d",
                            LIMIT_EXPRESSION_DEPTH);
-    const char *name = strcmp(text_of(bound, "type"), "CONJUNCTION_AND") == 0 ? "AND THEN" : "OR ELSE";
+    const char *name = strcmp(tree_text(bound, "type"), "CONJUNCTION_AND") == 0 ? "AND THEN" : "OR ELSE";
     yyjson_val *list = yyjson_obj_get(bound, "children");
     struct expr *result = NULL;
     for (size_t i = yyjson_arr_size(list); i-- > 0;) {
@@ -481,7 +342,7 @@ static int bind_operator(struct binder *binder, yyjson_val *bound, const struct 
     } unary[] = {
         {"OPERATOR_IS_NULL", "IS NULL"}, {"OPERATOR_IS_NOT_NULL", "IS NOT NULL"}, {"OPERATOR_NOT", "NOT"}};
     yyjson_val *children = yyjson_obj_get(bound, "children");
-    const char *kind = text_of(bound, "type");
+    const char *kind = tree_text(bound, "type");
     if (strcmp(kind, "OPERATOR_COALESCE") == 0)
         return bind_fold(binder, "COALESCE", type, children, 0, depth, ret, error);
     if (strcmp(kind, "COMPARE_IN") == 0 || strcmp(kind, "COMPARE_NOT_IN") == 0)
@@ -497,49 +358,34 @@ static int bind_operator(struct binder *binder, yyjson_val *bound, const struct 
     return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s cannot run event by event", kind);
 }
 
-/* A DEFAULT is the same for every event. */
-static int refuse_volatile_default(struct binder *binder, const char *fallback, struct error *error)
+/* Inside of a window's argument a late column that is NULL is its DEFAULT. */
+static int bind_known(struct binder *binder, struct input *input, struct error *error)
 {
-    struct buffer select;
-    char *json = NULL;
-    const char *parameter;
-    buffer_init(&select, LIMIT_SQL);
-    buffer_format(&select, "SELECT %s", fallback);
-    parameter = select.data;
-    int rc = duck_value(&binder->parsed->duck, "SELECT json_serialize_plan($1::VARCHAR, skip_null := true)",
-                        &parameter, 1, &json, error);
-    yyjson_doc *doc = json ? yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INF_AND_NAN) : NULL;
-    if (rc == OK && doc)
-        rc = refuse_volatile(binder, yyjson_doc_get_root(doc), error);
-    yyjson_doc_free(doc);
-    free(json);
-    buffer_done(&select);
-    return rc;
+    const struct expr *column = input->expr;
+    const struct late *late = column->kind == EXPR_COLUMN ? &binder->plan->late[column->index] : NULL;
+    if (input->known || !late || !late->is_late || !late->default_sql)
+        return OK;
+    struct expr *args[2] = {input->expr};
+    int rc = bind_default(binder, late->default_sql, &column->type, &args[1], error);
+    return rc == OK ? bind_call(binder, "COALESCE", &column->type, args, 2, &input->known, error) : rc;
 }
 
 static int bind_reference(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error)
 {
     uint64_t index = yyjson_get_uint(yyjson_obj_get(bound, "index"));
-    if (index >= binder->n_inputs || !binder->inputs[index])
+    if (index >= binder->n_inputs || !binder->inputs[index].expr)
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                            "a reference to something that is not a column of the events");
-    struct expr *input = binder->inputs[index];
-    bool late = input->kind == EXPR_COLUMN && binder->plan->late[input->index].is_late;
-    const char *fallback = late ? binder->plan->late[input->index].default_sql : NULL;
-    if (!binder->default_late || !fallback) {
-        *ret = input;
-        return OK;
-    }
-    struct expr *args[2] = {input};
-    int rc = refuse_volatile_default(binder, fallback, error);
+    struct input *input = &binder->inputs[index];
+    int rc = binder->in_window ? bind_known(binder, input, error) : OK;
     if (rc == OK)
-        rc = bind_sql_constant(binder, fallback, &input->type, &args[1], error);
-    return rc == OK ? bind_call(binder, "COALESCE", &input->type, args, 2, ret, error) : rc;
+        *ret = binder->in_window && input->known ? input->known : input->expr;
+    return rc;
 }
 
 int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret, struct error *error)
 {
-    const char *class = text_of(bound, "expression_class");
+    const char *class = tree_text(bound, "expression_class");
     struct type type;
     if (depth >= LIMIT_EXPRESSION_DEPTH)
         return bind_refuse(binder, NULL, CODE_LIMIT, error, "expressions nest deeper than %d",
@@ -558,7 +404,7 @@ int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr *
         return bind_reference(binder, bound, ret, error);
     if (bind_is_constant(bound))
         return bind_constant(binder, bound, ret, error);
-    int rc = type_of(binder, bound, &type, error);
+    int rc = bind_type_of(binder, bound, &type, error);
     if (rc != OK)
         return rc;
     if (strcmp(class, "BOUND_FUNCTION") == 0)
@@ -570,14 +416,14 @@ int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr *
     if (strcmp(class, "BOUND_CAST") == 0)
         return bind_cast(binder, bound, &type, depth, ret, error);
     if (strcmp(class, "BOUND_CONJUNCTION") == 0)
-        return bind_fold(binder, strcmp(text_of(bound, "type"), "CONJUNCTION_AND") == 0 ? "AND" : "OR", &type,
-                         yyjson_obj_get(bound, "children"), 0, depth, ret, error);
+        return bind_fold(binder, strcmp(tree_text(bound, "type"), "CONJUNCTION_AND") == 0 ? "AND" : "OR",
+                         &type, yyjson_obj_get(bound, "children"), 0, depth, ret, error);
     if (strcmp(class, "BOUND_COMPARISON") == 0) {
         struct expr *args[2];
         rc = bind_expr(binder, yyjson_obj_get(bound, "left"), depth, &args[0], error);
         if (rc == OK)
             rc = bind_expr(binder, yyjson_obj_get(bound, "right"), depth, &args[1], error);
-        return rc == OK ? bind_call(binder, text_of(bound, "type"), &type, args, 2, ret, error) : rc;
+        return rc == OK ? bind_call(binder, tree_text(bound, "type"), &type, args, 2, ret, error) : rc;
     }
     return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s cannot run event by event",
                        *class ? class : "this");

@@ -7,38 +7,6 @@
 #include "feature/compile.h"
 #include "feature/kernels.h"
 
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
-int bind_interval(struct binder *binder, const char *sql, struct expr **ret, struct error *error)
-{
-    struct buffer query;
-    duckdb_result result;
-    buffer_init(&query, 2 * LIMIT_SQL);
-    buffer_format(&query, "SELECT %s", sql);
-    int rc = duck_query(&binder->parsed->duck, query.data, NULL, 0, &result, error);
-    buffer_done(&query);
-    if (rc != OK)
-        return bind_refuse(binder, NULL, CODE_INVALID, error, "%s", error ? error->message : "");
-    struct expr expr = {
-        .kind = EXPR_CONSTANT, .type = {.id = TYPE_INTERVAL}, .rep = REP_INTERVAL, .is_null = true};
-    duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
-    duckdb_vector vector = chunk ? duckdb_data_chunk_get_vector(chunk, 0) : NULL;
-    uint64_t *validity = vector ? duckdb_vector_get_validity(vector) : NULL;
-    if (vector && (!validity || duckdb_validity_row_is_valid(validity, 0))) {
-        const duckdb_interval *interval = duckdb_vector_get_data(vector);
-        expr.is_null = false;
-        expr.value.interval = (struct interval){interval->months, interval->days, interval->micros};
-    }
-    if (chunk)
-        duckdb_destroy_data_chunk(&chunk);
-    duckdb_destroy_result(&result);
-    return bind_add(binder, &expr, ret, error);
-}
-
 /* Every name that DuckDB knows for a part of a date, and the one that the kernels have. */
 static const char *part_name(const char *part)
 {
@@ -145,7 +113,7 @@ static bool is_split(yyjson_val *bound)
 {
     static const char *const names[] = {"string_split", "str_split", "string_to_array", "split"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(text_of(bound, "name"), names[i]) == 0)
+        if (strcasecmp(tree_text(bound, "name"), names[i]) == 0)
             return yyjson_arr_size(yyjson_obj_get(bound, "children")) == 2;
     return false;
 }
@@ -176,7 +144,7 @@ int bind_function(struct binder *binder, yyjson_val *bound, const struct type *t
                   struct expr **ret, struct error *error)
 {
     yyjson_val *children = yyjson_obj_get(bound, "children"), *first = yyjson_arr_get(children, 0);
-    const char *name = text_of(bound, "name"), *prefix;
+    const char *name = tree_text(bound, "name"), *prefix;
     size_t n = yyjson_arr_size(children);
     char part[64];
     if (strcasecmp(name, "greatest") == 0 || strcasecmp(name, "least") == 0 ||
@@ -192,7 +160,7 @@ int bind_function(struct binder *binder, yyjson_val *bound, const struct type *t
     size_t skip = takes_part(name, n, &prefix);
     if (skip) {
         snprintf(part, sizeof part, "%s%.40s", prefix,
-                 part_name(text_of(yyjson_obj_get(first, "value"), "value")));
+                 part_name(tree_text(yyjson_obj_get(first, "value"), "value")));
         name = part;
     }
     if (n - skip > 3)
@@ -207,6 +175,6 @@ int bind_function(struct binder *binder, yyjson_val *bound, const struct type *t
         return bind_refuse(
             binder, NULL, CODE_UNSUPPORTED, error,
             "%s of times with a time zone cannot run event by event; cast both to TIMESTAMP, which is UTC",
-            text_of(bound, "name"));
+            tree_text(bound, "name"));
     return bind_call(binder, date_shift(name, type, args, n - skip), type, args, (int)(n - skip), ret, error);
 }

@@ -26,9 +26,9 @@
  * an integer. ROWS: from the start-th event before e in (time, arrival) order to the end-th. start may be
  * FRAME_UNBOUNDED.
  *
- * One meaning has one form: what ROWS says from an unbounded start to the current row is RANGE; exclusive
- * (EXCLUDE CURRENT ROW: all of it but e) is only set where a RANGE frame ends at the current row, elsewhere
- * it has no effect or moves the end of ROWS by one.
+ * One meaning has one form: what ROWS says from an unbounded start to the current row, or to the one before
+ * it, is RANGE; exclusive (EXCLUDE CURRENT ROW: all of it but e) is only set where a RANGE frame ends at the
+ * current row, elsewhere it has no effect or moves the end of ROWS by one.
  */
 enum frame_unit { FRAME_RANGE, FRAME_ROWS };
 struct frame {
@@ -107,15 +107,32 @@ struct plan {
     char *oracle; /* the features as correlated subqueries over "shrike_events", for DuckDB */
 };
 
+/* What a call over a window becomes. */
+struct aggregation {
+    enum aggregate aggregate;
+    bool counts_true; /* count_if: the argument is one more FILTER */
+    bool skips_nulls; /* FIRST and LAST: events whose argument is NULL do not count */
+    bool is_lag;      /* FIRST of the one row that lies so many rows back */
+};
+
+/* What BOUND_REF i means in the operator at hand. */
+struct input {
+    struct expr *expr;  /* NULL: no column of the events, as a row number */
+    struct expr *known; /* inside of windows, where a late column that is NULL is its DEFAULT; NULL: expr */
+    char *sql;          /* for the oracle: the event's own, */
+    char *member_sql;   /* and that of an event p in a window of it; NULL: a window's result has none */
+};
+
 /* Binding: bound expressions to struct expr. */
 struct binder {
     struct plan *plan;
     struct parsed *parsed;
-    struct expr **inputs; /* what BOUND_REF i means in the operator at hand */
-    char **inputs_sql;    /* the same as SQL, for the oracle */
-    size_t n_inputs, inputs_capacity, sql_capacity;
-    yyjson_val *item;  /* syntax tree node that errors point at */
-    bool default_late; /* inside a window's argument: a late column that is NULL is its DEFAULT */
+    struct input *inputs;
+    size_t n_inputs, inputs_capacity;
+    yyjson_val *select;  /* syntax tree node of the SELECT at hand, */
+    struct sites *sites; /* and where its windows stand in the text */
+    yyjson_val *item;    /* syntax tree node that errors point at */
+    bool in_window;      /* binding what a window aggregates */
 };
 
 int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret, struct error *error);
@@ -123,11 +140,7 @@ int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr *
 int bind_condition(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret,
                    struct error *error);
 int bind_type(yyjson_val *type, struct type *ret, struct plan *plan, struct error *error);
-/* Evaluates a bound expression without references, with DuckDB. */
-int bind_constant(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error);
-int bind_sql_constant(struct binder *binder, const char *sql, const struct type *type, struct expr **ret,
-                      struct error *error);
-bool bind_is_constant(yyjson_val *bound);
+int bind_type_of(struct binder *binder, yyjson_val *bound, struct type *ret, struct error *error);
 /* An error at the item's place, or at the first call of `function` in it if given. */
 int bind_refuse(const struct binder *binder, const char *function, enum code code, struct error *error,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -140,12 +153,53 @@ int bind_fold(struct binder *binder, const char *name, const struct type *type, 
               int depth, struct expr **ret, struct error *error);
 int bind_function(struct binder *binder, yyjson_val *bound, const struct type *type, int depth,
                   struct expr **ret, struct error *error);
-int bind_interval(struct binder *binder, const char *sql, struct expr **ret, struct error *error);
 int bind_add(struct binder *binder, const struct expr *expr, struct expr **ret, struct error *error);
 struct expr *bind_intern(struct plan *plan, const struct expr *expr); /* NULL: no memory */
+bool bind_inputs(struct binder *binder, size_t n); /* makes room; false: no memory */
+
+/* Constants: evaluated once, by DuckDB. */
+bool bind_is_constant(yyjson_val *bound);
+int bind_constant(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error);
+int bind_sql_constant(struct binder *binder, const char *sql, const struct type *type, struct expr **ret,
+                      struct error *error);
+/* The DEFAULT of a column. */
+int bind_default(struct binder *binder, const char *fallback, const struct type *type, struct expr **ret,
+                 struct error *error);
+
+/* Operators below the SELECT's list, from the scan of the events up: they make the binder's inputs. */
+int compile_source(struct binder *binder, yyjson_val *operator, struct error *error);
+int compile_refuse_operator(struct binder *binder, yyjson_val *operator, struct error *error);
 
 /* Windows: adds LOGICAL_WINDOW's expressions to the binder's inputs. */
 int compile_windows(struct binder *binder, yyjson_val *operator, struct error *error);
+/* A window's ORDER BY and frame. */
+int compile_order(struct binder *binder, yyjson_val *bound, struct error *error);
+int compile_frame(struct binder *binder, yyjson_val *bound, struct frame *ret, struct error *error);
+int compile_row_count(struct binder *binder, yyjson_val *bound, int64_t *ret, struct error *error);
+
+/* Finds what a bound window calls, or refuses it with what to write instead. */
+int aggregate_find(const struct binder *binder, yyjson_val *bound, struct aggregation *ret,
+                   struct error *error);
+
+/* Late columns: one that an expression looks at outside of any window, -1 if none. */
+int leakage_column(const struct expr *expr);
+/* rows: the frame was written with ROWS. */
+int leakage_check(const struct binder *binder, const struct slot *slot, const struct frame *frame, bool rows,
+                  struct error *error);
+
+/* Where the windows of one SELECT stand in the text. */
+int sites_new(yyjson_val *select, struct sites **ret, struct error *error);
+void sites_free(struct sites *sites); /* takes NULL */
+/* The syntax tree's node of a bound window, once per window in the order of binding; the SELECT's list where
+ * none fits. */
+yyjson_val *sites_take(struct sites *sites, yyjson_val *bound);
+
+/* The oracle's SQL. */
+int oracle_expression(struct binder *binder, yyjson_val *bound, struct buffer *out, struct error *error);
+int oracle_column(struct binder *binder, int column, struct input *input, struct error *error);
+int oracle_window(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
+                  const struct frame *frame, char **ret, struct error *error);
+
 int plan_warn(struct plan *plan, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

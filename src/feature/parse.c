@@ -186,9 +186,9 @@ static int serialize_select(struct parsed *parsed, struct error *error)
         return rc;
     yyjson_val *statements = yyjson_obj_get(yyjson_doc_get_root(parsed->syntax), "statements");
     yyjson_val *node = yyjson_obj_get(yyjson_arr_get(statements, 0), "node");
-    parsed->select_list = yyjson_obj_get(node, "select_list");
+    parsed->select = node;
     parsed->plan = yyjson_arr_get(yyjson_obj_get(yyjson_doc_get_root(parsed->bound), "plans"), 0);
-    if (!parsed->select_list || !parsed->plan) {
+    if (!yyjson_obj_get(node, "select_list") || !parsed->plan) {
         error_set(error, CODE_UNSUPPORTED,
                   "the last statement must be a plain SELECT ... FROM (no UNION, no VALUES)");
         parse_place(parsed, start_of_select(parsed), error);
@@ -237,11 +237,11 @@ static void place_syntax_error(const struct parsed *parsed, const char *message,
     char *text;
     int64_t line = shown ? strtoll(shown + strlen("\nLINE "), &text, 10) : 0;
     if (line <= 0 || strncmp(text, ": ", 2) != 0) {
-        /* "at end of input": the last line that holds anything. */
+        /* "at end of input" is the last line that holds anything; what DuckDB finds later has no place. */
         int64_t last = 1;
         for (const char *p = sql; *p; p++)
             last += *p == '\n' && p[1 + strspn(p + 1, " \t\r\n")];
-        error_at(error, parsed->name, last, 0);
+        error_at(error, parsed->name, message && strstr(message, "end of input") ? last : 0, 0);
         return;
     }
     text += 2;
@@ -260,7 +260,11 @@ static int split(struct parsed *parsed, const char *sql, size_t size, struct err
     int rc = OK;
     const char *message = statements ? duckdb_extract_statements_error(statements) : NULL;
     if (n == 0 && message && message[0]) {
-        rc = duck_error(error, CODE_INVALID, message);
+        rc = strstr(message, "FILTER is not implemented for non-aggregate")
+                 ? error_set(error, CODE_UNSUPPORTED,
+                             "SQL has no FILTER for first_value, last_value and lag; write any_value(x) FILTER "
+                             "(WHERE ...), or last_value(CASE WHEN ... THEN x END IGNORE NULLS)")
+                 : duck_error(error, CODE_INVALID, message);
         place_syntax_error(parsed, message, copy, error);
     } else if (n == 0) {
         rc = error_set(

@@ -33,9 +33,16 @@ struct parsed {
     struct schema *events;
     struct late *late; /* events->n */
     yyjson_doc *syntax, *bound;
-    yyjson_val *select_list; /* of the syntax tree */
-    yyjson_val *plan;        /* the top operator of the bound tree */
+    yyjson_val *select; /* the SELECT's node in the syntax tree */
+    yyjson_val *plan;   /* the top operator of the bound tree */
 };
+
+/* A text of a tree's node, "" where it has none of that name. */
+static inline const char *tree_text(yyjson_val *object, const char *key)
+{
+    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+    return text ? text : "";
+}
 
 /* Reads a plan: one CREATE TABLE, COMMENTs, one SELECT at the end. */
 int parse_plan(const char *sql, size_t size, const char *name, struct parsed *ret, struct error *error);

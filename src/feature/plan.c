@@ -7,12 +7,6 @@
 #include "base/limits.h"
 #include "feature/compile.h"
 
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
 int plan_warn(struct plan *plan, struct error *error, const char *format, ...)
 {
     char message[ERROR_MESSAGE_SIZE];
@@ -29,92 +23,6 @@ int plan_warn(struct plan *plan, struct error *error, const char *format, ...)
         return error_set(error, CODE_MEMORY, "no memory for a warning");
     plan->warnings[plan->n_warnings++] = copy;
     return OK;
-}
-
-/* What DuckDB calls an operator, what the user wrote, and what to do instead. */
-static int refuse_operator(struct binder *binder, yyjson_val *operator, struct error * error)
-{
-    static const struct {
-        const char *type, *text;
-    } known[] = {
-        {"LOGICAL_FILTER",
-         "WHERE is not supported yet; put the condition into FILTER (WHERE ...) of each aggregate"},
-        {"LOGICAL_ORDER_BY",
-         "ORDER BY at the end has no meaning for features: one row per event, in arrival order"},
-        {"LOGICAL_LIMIT", "LIMIT has no meaning for features: one row per event"},
-        {"LOGICAL_DISTINCT", "DISTINCT has no meaning for features: one row per event"},
-        {"LOGICAL_AGGREGATE_AND_GROUP_BY",
-         "GROUP BY cannot run event by event; write the aggregate with OVER (PARTITION BY ...)"},
-        {"LOGICAL_MATERIALIZED_CTE", "WITH is not supported yet; write the expression in the SELECT itself"},
-        {"LOGICAL_PROJECTION", "a subselect is not supported yet; write the expression in the SELECT itself"},
-        {"LOGICAL_COMPARISON_JOIN", "a join cannot run event by event; bring the columns into the events"},
-        {"LOGICAL_CROSS_PRODUCT",
-         "a join or subquery cannot run event by event; bring the columns into the events"},
-        {"LOGICAL_DELIM_JOIN", "a subquery cannot run event by event; write a window instead"},
-        {"LOGICAL_DUMMY_SCAN", "a SELECT without FROM gives one row; select from the events table"},
-        {"LOGICAL_CHUNK_GET", "VALUES cannot be the events; select from the events table"},
-        {"LOGICAL_GET", "a table function cannot be the events; select from the events table"},
-        {"LOGICAL_UNNEST", "unnest makes several rows of one; a feature is one value per event"},
-        {"LOGICAL_SAMPLE", "a sample has no meaning for features: one row per event"},
-    };
-    const char *type = text_of(operator, "type");
-    binder->item = yyjson_arr_get_first(binder->parsed->select_list);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(type, known[i].type) == 0)
-            return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s", known[i].text);
-    return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s cannot run event by event", type);
-}
-
-static int bind_scan(struct binder *binder, yyjson_val *operator, struct error * error)
-{
-    struct plan *plan = binder->plan;
-    yyjson_val *columns = yyjson_obj_get(operator, "column_indexes"), *column;
-    if (strcmp(text_of(operator, "type"), "LOGICAL_GET") != 0 ||
-        strcmp(text_of(operator, "name"), "seq_scan") != 0)
-        return refuse_operator(binder, operator, error);
-    size_t n = yyjson_arr_size(columns), i, max;
-    if (!memory_grow(&binder->inputs, &binder->inputs_capacity, n + 1, sizeof *binder->inputs) ||
-        !memory_grow(&binder->inputs_sql, &binder->sql_capacity, n + 1, sizeof *binder->inputs_sql))
-        return error_set(error, CODE_MEMORY, "no memory for the plan");
-    yyjson_arr_foreach(columns, i, max, column)
-    {
-        uint64_t index = yyjson_get_uint(yyjson_obj_get(column, "index"));
-        binder->inputs[i] = NULL; /* a row number, where no column is needed */
-        binder->inputs_sql[i] = NULL;
-        if (index >= (uint64_t)plan->events->n)
-            continue;
-        const struct field *field = &plan->events->fields[index];
-        struct expr expr = {.kind = EXPR_COLUMN,
-                            .type = field->type,
-                            .rep = rep_of_type(&field->type),
-                            .index = (int)index,
-                            .late = plan->late[index].is_late};
-        struct buffer name;
-        buffer_init(&name, LIMIT_SQL);
-        buffer_text(&name, "e.");
-        duck_identifier(&name, field->name);
-        binder->inputs[i] = bind_intern(plan, &expr);
-        binder->inputs_sql[i] = arena_text(&plan->arena, name.data, name.size);
-        buffer_done(&name);
-        if (!binder->inputs[i] || !binder->inputs_sql[i])
-            return error_set(error, CODE_MEMORY, "no memory for the plan");
-    }
-    binder->n_inputs = n;
-    return OK;
-}
-
-/* PROJECTION over any number of WINDOWs over the scan of the events: from the scan up. */
-static int bind_operators(struct binder *binder, yyjson_val *operator, struct error * error)
-{
-    yyjson_val *child = yyjson_arr_get(yyjson_obj_get(operator, "children"), 0);
-    if (strcmp(text_of(operator, "type"), "LOGICAL_WINDOW") != 0)
-        return bind_scan(binder, operator, error);
-    if (strcmp(text_of(child, "type"), "LOGICAL_WINDOW") == 0 ||
-        strcmp(text_of(child, "type"), "LOGICAL_GET") == 0) {
-        int rc = bind_operators(binder, child, error);
-        return rc == OK ? compile_windows(binder, operator, error) : rc;
-    }
-    return refuse_operator(binder, child, error);
 }
 
 static int check_name(struct binder *binder, const char *name, size_t i, struct error *error)
@@ -134,19 +42,13 @@ static int check_name(struct binder *binder, const char *name, size_t i, struct 
     return OK;
 }
 
-static void print_input(void *context, int64_t index, struct buffer *out)
-{
-    const struct binder *binder = context;
-    buffer_text(out, binder->inputs_sql[index] ? binder->inputs_sql[index] : "NULL");
-}
-
 static const char *feature_name(yyjson_val *item, yyjson_val *bound)
 {
-    const char *name = text_of(item, "alias");
+    const char *name = tree_text(item, "alias");
     if (*name)
         return name;
-    name = text_of(bound, "alias");
-    if (!*name && strcmp(text_of(item, "class"), "COLUMN_REF") == 0)
+    name = tree_text(bound, "alias");
+    if (!*name && strcmp(tree_text(item, "class"), "COLUMN_REF") == 0)
         name = yyjson_get_str(yyjson_arr_get_last(yyjson_obj_get(item, "column_names")));
     /* A window without an alias comes back under DuckDB's own name for it, which is the whole expression. */
     return name && !strpbrk(name, "()") ? name : "";
@@ -156,18 +58,17 @@ static int bind_features(struct binder *binder, yyjson_val *projection, struct b
                          struct error *error)
 {
     struct plan *plan = binder->plan;
-    struct parsed *parsed = binder->parsed;
     yyjson_val *list = yyjson_obj_get(projection, "expressions"), *bound;
+    yyjson_val *items = yyjson_obj_get(binder->select, "select_list");
     size_t n = yyjson_arr_size(list), i, max;
-    bool aligned = n == yyjson_arr_size(parsed->select_list); /* not where SELECT has a star */
-    struct sql_context context = {print_input, binder};
+    bool aligned = n == yyjson_arr_size(items); /* not where SELECT has a star */
     plan->roots = arena_new(&plan->arena, n, sizeof *plan->roots);
     plan->features = schema_new(0);
     if (!plan->roots || !plan->features)
         return error_set(error, CODE_MEMORY, "no memory for %zu features", n);
     yyjson_arr_foreach(list, i, max, bound)
     {
-        binder->item = aligned ? yyjson_arr_get(parsed->select_list, i) : parsed->select_list;
+        binder->item = aligned ? yyjson_arr_get(items, i) : items;
         const char *name = feature_name(aligned ? binder->item : NULL, bound);
         int rc = check_name(binder, name, i, error);
         if (rc == OK)
@@ -183,7 +84,7 @@ static int bind_features(struct binder *binder, yyjson_val *projection, struct b
         plan->has_text |= rc == OK && plan->roots[i]->rep == REP_TEXT;
         buffer_text(oracle, i ? ", " : "SELECT ");
         if (rc == OK)
-            rc = parse_print(bound, &context, oracle, error);
+            rc = oracle_expression(binder, bound, oracle, error);
         buffer_text(oracle, " AS ");
         duck_identifier(oracle, name);
         if (rc != OK)
@@ -245,15 +146,17 @@ static int take_late(struct plan *plan, const struct parsed *parsed, struct erro
 
 static int compile(struct plan *plan, struct parsed *parsed, struct error *error)
 {
-    struct binder binder = {.plan = plan, .parsed = parsed};
+    struct binder binder = {.plan = plan, .parsed = parsed, .select = parsed->select};
     struct buffer oracle;
     buffer_init(&oracle, 64 * (size_t)LIMIT_SQL);
     plan->events = schema_ref(parsed->events);
     int rc = take_late(plan, parsed, error);
-    if (rc == OK && strcmp(text_of(parsed->plan, "type"), "LOGICAL_PROJECTION") != 0)
-        rc = refuse_operator(&binder, parsed->plan, error);
     if (rc == OK)
-        rc = bind_operators(&binder, yyjson_arr_get(yyjson_obj_get(parsed->plan, "children"), 0), error);
+        rc = sites_new(binder.select, &binder.sites, error);
+    if (rc == OK && strcmp(tree_text(parsed->plan, "type"), "LOGICAL_PROJECTION") != 0)
+        rc = compile_refuse_operator(&binder, parsed->plan, error);
+    if (rc == OK)
+        rc = compile_source(&binder, yyjson_arr_get(yyjson_obj_get(parsed->plan, "children"), 0), error);
     if (rc == OK)
         rc = bind_features(&binder, parsed->plan, &oracle, error);
     if (rc == OK)
@@ -266,7 +169,7 @@ static int compile(struct plan *plan, struct parsed *parsed, struct error *error
     }
     buffer_done(&oracle);
     free(binder.inputs);
-    free(binder.inputs_sql);
+    sites_free(binder.sites);
     return rc;
 }
 

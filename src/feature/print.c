@@ -20,12 +20,6 @@ static const struct {
 static int print(yyjson_val *bound, const struct sql_context *context, int depth, struct buffer *out,
                  struct error *error);
 
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
 void parse_print_column_type(const struct type *type, struct buffer *out)
 {
     char text[64];
@@ -50,7 +44,7 @@ void parse_print_column_type(const struct type *type, struct buffer *out)
 
 int parse_print_type(yyjson_val *type, struct buffer *out, struct error *error)
 {
-    const char *id = text_of(type, "id");
+    const char *id = tree_text(type, "id");
     yyjson_val *info = yyjson_obj_get(type, "type_info");
     if (strcmp(id, "DECIMAL") == 0) {
         buffer_format(out, "DECIMAL(%d,%d)", yyjson_get_int(yyjson_obj_get(info, "width")),
@@ -107,7 +101,7 @@ static int print_constant(yyjson_val *bound, struct buffer *out, struct error *e
 {
     yyjson_val *holder = yyjson_obj_get(bound, "value"), *type = yyjson_obj_get(holder, "type");
     yyjson_val *value = yyjson_obj_get(holder, "value");
-    const char *id = text_of(type, "id");
+    const char *id = tree_text(type, "id");
     if (yyjson_get_bool(yyjson_obj_get(holder, "is_null"))) {
         if (strcmp(id, "NULL") == 0) {
             buffer_text(out, "NULL");
@@ -167,7 +161,7 @@ static int print_call(yyjson_val *bound, const struct sql_context *context, int 
                       struct error *error)
 {
     yyjson_val *children = yyjson_obj_get(bound, "children");
-    const char *name = text_of(bound, "name");
+    const char *name = tree_text(bound, "name");
     size_t n = yyjson_arr_size(children);
     /* What DuckDB's binder puts around compared intervals, and does itself where it reads them back. */
     if (strcmp(name, "normalized_interval") == 0)
@@ -197,7 +191,7 @@ static int print_function(yyjson_val *bound, const struct sql_context *context, 
                           struct error *error)
 {
     yyjson_val *type = yyjson_obj_get(bound, "return_type");
-    bool decimal = strcmp(text_of(type, "id"), "DECIMAL") == 0;
+    bool decimal = strcmp(tree_text(type, "id"), "DECIMAL") == 0;
     buffer_text(out, decimal ? "CAST(" : "");
     int rc = print_call(bound, context, depth, out, error);
     buffer_text(out, decimal ? " AS " : "");
@@ -211,7 +205,7 @@ static int print_operator(yyjson_val *bound, const struct sql_context *context, 
                           struct error *error)
 {
     yyjson_val *children = yyjson_obj_get(bound, "children"), *first = yyjson_arr_get(children, 0);
-    const char *type = text_of(bound, "type");
+    const char *type = tree_text(bound, "type");
     int rc;
     buffer_text(out, "(");
     if (strcmp(type, "OPERATOR_IS_NULL") == 0 || strcmp(type, "OPERATOR_IS_NOT_NULL") == 0) {
@@ -274,7 +268,7 @@ static int print_binary(yyjson_val *bound, const char *sql, const struct sql_con
 static int print(yyjson_val *bound, const struct sql_context *context, int depth, struct buffer *out,
                  struct error *error)
 {
-    const char *class = text_of(bound, "expression_class"), *type = text_of(bound, "type");
+    const char *class = tree_text(bound, "expression_class"), *type = tree_text(bound, "type");
     if (depth >= LIMIT_EXPRESSION_DEPTH)
         return error_set(error, CODE_LIMIT, "expressions nest deeper than %d", LIMIT_EXPRESSION_DEPTH);
     depth++;

@@ -1,291 +1,8 @@
-/* Windows of a bound plan: frames, slots and groups, with the checks that keep the future and unknown labels
- * out. */
+/* Windows of a bound plan: their groups, slots and frames. */
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/units.h"
 #include "feature/compile.h"
-
-static const char *text_of(yyjson_val *object, const char *key)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
-    return text ? text : "";
-}
-
-/* Where the text has the length of a bound frame, `ts - length`. */
-static uint64_t length_location(yyjson_val *bound)
-{
-    return parse_location(yyjson_arr_get(yyjson_obj_get(yyjson_obj_get(bound, "start_expr"), "children"), 1));
-}
-
-/* Could the syntax tree's window be the bound one? The frame's length, of which both know the place in the
- * text, tells windows of one shape apart. */
-static bool looks_like(yyjson_val *node, yyjson_val *bound)
-{
-    uint64_t length = length_location(bound);
-    return strcmp(text_of(node, "class"), "WINDOW") == 0 &&
-           strcmp(text_of(node, "type"), text_of(bound, "type")) == 0 &&
-           (!*text_of(bound, "name") ||
-            strncasecmp(text_of(node, "function_name"), text_of(bound, "name"), 3) == 0) &&
-           strcmp(text_of(node, "start"), text_of(bound, "start")) == 0 &&
-           strcmp(text_of(node, "end"), text_of(bound, "end")) == 0 &&
-           yyjson_get_bool(yyjson_obj_get(node, "distinct")) ==
-               yyjson_get_bool(yyjson_obj_get(bound, "distinct")) &&
-           (length == UINT64_MAX || length == parse_location(yyjson_obj_get(node, "start_expr")));
-}
-
-/* The n-th (from 0) such window, so that errors point at it. */
-static yyjson_val *find_window(yyjson_val *node, yyjson_val *bound, int *n)
-{
-    yyjson_val *found = NULL;
-    if (yyjson_is_obj(node)) {
-        if (looks_like(node, bound) && (*n)-- == 0)
-            return node;
-        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
-        for (yyjson_val *key; !found && (key = yyjson_obj_iter_next(&iter));)
-            found = find_window(yyjson_obj_iter_get_val(key), bound, n);
-    } else if (yyjson_is_arr(node)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
-        for (yyjson_val *item; !found && (item = yyjson_arr_iter_next(&iter));)
-            found = find_window(item, bound, n);
-    }
-    return found;
-}
-
-/* Windows that look alike are in the order of the SELECT in both trees. */
-static yyjson_val *locate_window(yyjson_val *select_list, yyjson_val *list, size_t at)
-{
-    yyjson_val *bound = yyjson_arr_get(list, at), *found;
-    int earlier = 0, first = 0;
-    for (size_t i = 0; i < at; i++) {
-        yyjson_val *other = yyjson_arr_get(list, i);
-        earlier += strcmp(text_of(other, "name"), text_of(bound, "name")) == 0 &&
-                   strcmp(text_of(other, "type"), text_of(bound, "type")) == 0 &&
-                   strcmp(text_of(other, "start"), text_of(bound, "start")) == 0 &&
-                   strcmp(text_of(other, "end"), text_of(bound, "end")) == 0 &&
-                   length_location(other) == length_location(bound);
-    }
-    found = find_window(select_list, bound, &earlier);
-    found = found ? found : find_window(select_list, bound, &first);
-    return found ? found : select_list;
-}
-
-static int check_kind(const struct binder *binder, yyjson_val *bound, enum aggregate *ret,
-                      struct error *error)
-{
-    static const struct {
-        const char *name;
-        enum aggregate aggregate;
-    } aggregates[] = {{"count", AGGREGATE_COUNT}, {"count_star", AGGREGATE_COUNT}, {"sum", AGGREGATE_SUM},
-                      {"avg", AGGREGATE_AVG},     {"mean", AGGREGATE_AVG},         {"min", AGGREGATE_MIN},
-                      {"max", AGGREGATE_MAX}};
-    const char *name = text_of(bound, "name");
-    if (strcmp(text_of(bound, "type"), "WINDOW_AGGREGATE") == 0 &&
-        !yyjson_get_bool(yyjson_obj_get(bound, "distinct")))
-        for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
-            if (strcmp(name, aggregates[i].name) == 0) {
-                *ret = aggregates[i].aggregate;
-                return OK;
-            }
-    return bind_refuse(
-        binder, NULL, CODE_UNSUPPORTED, error,
-        "the window function %s%s is not supported yet; use count, sum, avg, min or max over a RANGE frame",
-        *name ? name : text_of(bound, "type"),
-        yyjson_get_bool(yyjson_obj_get(bound, "distinct")) ? " with DISTINCT" : "");
-}
-
-/* Casts that DuckDB puts around the event time, so that a frame's length can be subtracted, lose nothing. */
-static bool keeps_time(const struct type *from, const struct type *to)
-{
-    if (from->id == TYPE_DATE)
-        return to->id == TYPE_TIMESTAMP || to->id == TYPE_TIMESTAMPTZ;
-    if (type_is_integer(from->id))
-        return to->id == TYPE_DECIMAL ||
-               (type_is_integer(to->id) && type_width(to->id) > type_width(from->id));
-    return false;
-}
-
-/* The one ORDER BY expression of a window as an event column: itself, or a DATE cast to TIMESTAMP. */
-static int check_order(struct binder *binder, yyjson_val *bound, struct error *error)
-{
-    struct plan *plan = binder->plan;
-    yyjson_val *orders = yyjson_obj_get(bound, "orders"), *order = yyjson_arr_get(orders, 0);
-    if (yyjson_arr_size(orders) == 0)
-        return bind_refuse(
-            binder, NULL, CODE_UNSUPPORTED, error,
-            "a window without ORDER BY would see the future; write OVER (PARTITION BY ... ORDER BY ts RANGE "
-            "BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW)");
-    if (yyjson_arr_size(orders) != 1)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "a window is ordered by the event time alone; ties are in arrival order");
-    if (strcmp(text_of(order, "type"), "DESCENDING") == 0)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "ORDER BY ... DESC would see the future; order by the event time ascending");
-    yyjson_val *expression = yyjson_obj_get(order, "expression"), *cast = NULL;
-    if (strcmp(text_of(expression, "expression_class"), "BOUND_CAST") == 0) {
-        cast = expression;
-        expression = yyjson_obj_get(expression, "child");
-    }
-    struct expr *column = NULL;
-    struct type to = {0};
-    if (strcmp(text_of(expression, "expression_class"), "BOUND_REF") == 0) {
-        int rc = bind_expr(binder, expression, 0, &column, error);
-        if (rc != OK)
-            return rc;
-    }
-    bool kept = column && (!cast || (bind_type(yyjson_obj_get(cast, "return_type"), &to, plan, NULL) == OK &&
-                                     keeps_time(&column->type, &to)));
-    if (!kept || column->kind != EXPR_COLUMN || plan->late[column->index].is_late)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "a window must be ordered by a column of the events: the event time");
-    const struct field *field = &plan->events->fields[column->index];
-    enum type_id id = field->type.id;
-    bool time = id == TYPE_TIMESTAMP || id == TYPE_TIMESTAMPTZ || id == TYPE_DATE;
-    if (!time && !(type_is_integer(id) && id != TYPE_HUGEINT && id != TYPE_UINT64))
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "the event time %s must be TIMESTAMP, TIMESTAMPTZ, DATE or an integer step",
-                           field->name);
-    if (plan->time_column >= 0 && plan->time_column != column->index)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "windows are ordered by %s and by %s; a plan has one event time",
-                           plan->events->fields[plan->time_column].name, field->name);
-    plan->time_column = column->index;
-    plan->time_is_step = !time;
-    plan->time_scale = id == TYPE_DATE ? DAY_US : 1;
-    return OK;
-}
-
-/* A bound like `ts - INTERVAL 7 DAY` as its distance back. */
-static int distance(struct binder *binder, yyjson_val *bound, int64_t *ret, struct error *error)
-{
-    yyjson_val *children = yyjson_obj_get(bound, "children"), *length = yyjson_arr_get(children, 1);
-    struct buffer sql, text;
-    buffer_init(&sql, LIMIT_SQL);
-    buffer_init(&text, LIMIT_SQL);
-    int rc = OK;
-    if (strcmp(text_of(bound, "name"), "-") != 0 || yyjson_arr_size(children) != 2 ||
-        !bind_is_constant(length))
-        rc = bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                         "a frame's length must be a constant, as in INTERVAL 7 DAY PRECEDING");
-    bool interval = strcmp(text_of(yyjson_obj_get(length, "return_type"), "id"), "INTERVAL") == 0;
-    if (rc == OK && !binder->plan->time_is_step && !interval)
-        rc = bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                         "over a date or time, a frame's length is an INTERVAL: INTERVAL 7 DAY PRECEDING");
-    if (rc == OK)
-        rc = parse_print(length, NULL, &sql, error);
-    struct type bigint = {.id = TYPE_INT64};
-    struct expr *months = NULL, *value = NULL;
-    if (rc == OK && !binder->plan->time_is_step) {
-        buffer_format(&text, "CAST(date_part('year', %s) * 12 + date_part('month', %s) AS BIGINT)", sql.data,
-                      sql.data);
-        rc = bind_sql_constant(binder, text.data, &bigint, &months, error);
-        if (rc == OK && (months->is_null || months->value.integer != 0))
-            rc = bind_refuse(
-                binder, NULL, CODE_UNSUPPORTED, error,
-                "months and years differ in length, so they cannot be a frame; write INTERVAL 30 DAY");
-        buffer_clear(&text);
-        buffer_format(
-            &text, "CAST(epoch_us(TIMESTAMP '2000-01-01' + %s) - epoch_us(TIMESTAMP '2000-01-01') AS BIGINT)",
-            sql.data);
-    } else if (rc == OK) {
-        buffer_format(&text, "CASE WHEN CAST(%s AS BIGINT) = %s THEN CAST(%s AS BIGINT) END", sql.data,
-                      sql.data, sql.data);
-    }
-    if (rc == OK)
-        rc = bind_sql_constant(binder, text.data, &bigint, &value, error);
-    if (rc == OK && value->is_null)
-        rc = bind_refuse(binder, NULL, CODE_INVALID, error,
-                         "a frame's length is NULL or not a whole number of steps");
-    if (rc == OK && value->value.integer < 0)
-        rc = bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                         "a frame that begins or ends after the event would see the future");
-    if (rc == OK && value->value.integer > LIMIT_EVENT_TIME)
-        rc = bind_refuse(binder, NULL, CODE_LIMIT, error,
-                         "a frame of %lld is too long, at most %lld is possible",
-                         (long long)value->value.integer, (long long)LIMIT_EVENT_TIME);
-    if (rc == OK)
-        *ret = value->value.integer;
-    buffer_done(&sql);
-    buffer_done(&text);
-    return rc;
-}
-
-static int check_frame(struct binder *binder, yyjson_val *bound, struct frame *ret, struct error *error)
-{
-    const char *start = text_of(bound, "start"), *end = text_of(bound, "end");
-    struct frame frame = {0};
-    int rc = OK;
-    if (strstr(start, "FOLLOWING") || strstr(end, "FOLLOWING"))
-        return bind_refuse(
-            binder, NULL, CODE_UNSUPPORTED, error,
-            "FOLLOWING would see the future; frames end at CURRENT ROW or INTERVAL ... PRECEDING");
-    if (strstr(start, "ROWS") || strstr(end, "ROWS") || strstr(start, "GROUPS") || strstr(end, "GROUPS"))
-        return bind_refuse(
-            binder, NULL, CODE_UNSUPPORTED, error,
-            "ROWS and GROUPS frames are not supported yet; write RANGE BETWEEN INTERVAL ... PRECEDING AND "
-            "CURRENT ROW");
-    if (strcmp(start, "EXPR_PRECEDING_RANGE") != 0)
-        return bind_refuse(
-            binder, NULL, CODE_UNSUPPORTED, error,
-            "an unbounded frame is not supported yet; give it a length: RANGE BETWEEN INTERVAL 30 DAY "
-            "PRECEDING AND CURRENT ROW");
-    if (strcmp(text_of(bound, "exclude_clause"), "NO_OTHER") != 0)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "EXCLUDE is not supported yet");
-    rc = distance(binder, yyjson_obj_get(bound, "start_expr"), &frame.start, error);
-    if (rc == OK && strcmp(end, "EXPR_PRECEDING_RANGE") == 0)
-        rc = distance(binder, yyjson_obj_get(bound, "end_expr"), &frame.end, error);
-    if (rc == OK && frame.end > frame.start)
-        rc = bind_refuse(binder, NULL, CODE_INVALID, error,
-                         "the frame ends before it begins: it is always empty");
-    if (rc == OK)
-        *ret = frame;
-    return rc;
-}
-
-/* Which late column an expression looks at, -1 if none. */
-static int late_column(const struct plan *plan, const struct expr *expr)
-{
-    if (!expr || !expr->late)
-        return -1;
-    if (expr->kind == EXPR_COLUMN)
-        return plan->late[expr->index].is_late ? expr->index : -1;
-    for (int i = 0; i < expr->n_args; i++) {
-        int found = late_column(plan, expr->args[i]);
-        if (found >= 0)
-            return found;
-    }
-    return -1;
-}
-
-static int check_leakage(const struct binder *binder, const struct slot *slot, const struct frame *frame,
-                         struct error *error)
-{
-    struct plan *plan = binder->plan;
-    int late = late_column(plan, slot->argument);
-    if (late < 0)
-        late = late_column(plan, slot->filter);
-    if (late < 0)
-        return OK;
-    const char *name = plan->events->fields[late].name;
-    char after[UNITS_TEXT_SIZE], end[UNITS_TEXT_SIZE];
-    int64_t known_us = plan->late[late].after_us;
-    units_duration_text(known_us, after);
-    if (plan->time_is_step)
-        known_us = 1; /* steps have no length of their own: any delay is the user's word */
-    if (frame->end == 0)
-        return bind_refuse(
-            binder, NULL, CODE_INVALID, error,
-            "leakage: this frame ends at the current row, where %s is not known yet; it is known after %s: "
-            "let the frame end at INTERVAL ... PRECEDING of at least that",
-            name, after);
-    if (frame->end < known_us)
-        return plan_warn(plan, error,
-                         "a frame over %s ends %s before the event, but %s is known only after %s: it sees "
-                         "labels half known "
-                         "(frauds arrive, their absence does not)",
-                         name, units_duration_text(frame->end, end), name, after);
-    return OK;
-}
 
 static int find_frame(struct group *group, const struct frame *frame)
 {
@@ -299,6 +16,7 @@ static int find_frame(struct group *group, const struct frame *frame)
     return (int)group->n_frames++;
 }
 
+/* -1: no memory. */
 static int find_slot(struct group *group, const struct slot *slot)
 {
     for (size_t i = 0; i < group->n_slots; i++)
@@ -310,56 +28,70 @@ static int find_slot(struct group *group, const struct slot *slot)
     return (int)group->n_slots++;
 }
 
-static int find_group(struct binder *binder, yyjson_val *partitions, size_t *ret, struct error *error)
+/* What a window aggregates, of which events. */
+struct subject {
+    struct expr **keys;
+    size_t n_keys;
+    struct slot slot;
+    struct frame frame;
+    int level; /* of the group that it needs */
+};
+
+static void raise_level(struct subject *subject, const struct expr *expr)
+{
+    if (expr && expr->level > subject->level)
+        subject->level = expr->level;
+}
+
+static int bind_keys(struct binder *binder, yyjson_val *partitions, struct subject *subject,
+                     struct error *error)
 {
     struct plan *plan = binder->plan;
     size_t n = yyjson_arr_size(partitions);
     if (n > LIMIT_KEYS)
         return bind_refuse(binder, NULL, CODE_LIMIT, error,
                            "PARTITION BY has %zu expressions, at most %d are possible", n, LIMIT_KEYS);
-    struct expr **keys = arena_new(&plan->arena, n ? n : 1, sizeof *keys);
-    if (!keys)
+    subject->keys = arena_new(&plan->arena, n ? n : 1, sizeof *subject->keys);
+    subject->n_keys = n;
+    if (!subject->keys)
         return error_set(error, CODE_MEMORY, "no memory for a window's keys");
     for (size_t i = 0; i < n; i++) {
-        int rc = bind_expr(binder, yyjson_arr_get(partitions, i), 0, &keys[i], error);
+        int rc = bind_expr(binder, yyjson_arr_get(partitions, i), 0, &subject->keys[i], error);
         if (rc != OK)
             return rc;
-        int late = late_column(plan, keys[i]);
+        int late = leakage_column(subject->keys[i]);
         if (late >= 0)
             return bind_refuse(binder, NULL, CODE_INVALID, error,
                                "leakage: PARTITION BY %s, a late column, which is not known at the event",
                                plan->events->fields[late].name);
+        raise_level(subject, subject->keys[i]);
     }
-    for (size_t g = 0; g < plan->n_groups; g++)
-        if (plan->groups[g].n_keys == n &&
-            (n == 0 || memcmp(plan->groups[g].keys, keys, n * sizeof *keys) == 0)) {
-            *ret = g;
-            return OK;
-        }
-    if (!memory_grow(&plan->groups, &plan->groups_capacity, plan->n_groups + 1, sizeof *plan->groups))
-        return error_set(error, CODE_MEMORY, "no memory for a window");
-    plan->groups[plan->n_groups] = (struct group){.keys = keys, .n_keys = n};
-    *ret = plan->n_groups++;
     return OK;
 }
 
-static bool is_mark(const struct slot *slot)
+/* count_if(x) is count(*) FILTER (WHERE x). */
+static int bind_slot(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
+                     struct slot *ret, struct error *error)
 {
-    return !slot->argument && !slot->filter;
-}
-
-static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret, struct error *error)
-{
+    static const struct type boolean = {.id = TYPE_BOOLEAN};
     yyjson_val *argument = yyjson_arr_get(yyjson_obj_get(bound, "children"), 0);
     yyjson_val *filter = yyjson_obj_get(bound, "filters");
-    struct slot slot = {.type = {.id = TYPE_BOOLEAN}};
+    struct slot slot = {.type = boolean};
     int rc = OK;
-    binder->default_late = true;
+    binder->in_window = true;
     if (argument)
-        rc = bind_expr(binder, argument, 0, &slot.argument, error);
-    if (rc == OK && filter && !yyjson_is_null(filter))
+        rc = how->counts_true ? bind_condition(binder, argument, 0, &slot.argument, error)
+                              : bind_expr(binder, argument, 0, &slot.argument, error);
+    if (rc == OK && filter)
         rc = bind_condition(binder, filter, 0, &slot.filter, error);
-    binder->default_late = false;
+    binder->in_window = false;
+    if (rc == OK && how->counts_true) {
+        struct expr *both[2] = {slot.filter, slot.argument};
+        slot.filter = slot.argument;
+        slot.argument = NULL;
+        if (both[0])
+            rc = bind_call(binder, "AND THEN", &boolean, both, 2, &slot.filter, error);
+    }
     if (rc == OK && slot.argument) {
         slot.type = slot.argument->type;
         slot.rep = slot.argument->rep;
@@ -369,177 +101,204 @@ static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret,
     return rc;
 }
 
-static int compile_window(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error)
+/* lag(x, n) looks at one row, whatever the frame says. */
+static int bind_lag(struct binder *binder, yyjson_val *bound, struct frame *ret, struct error *error)
 {
-    struct plan *plan = binder->plan;
-    struct window window = {.slot = -1, .rows = -1};
-    struct frame frame;
-    struct slot slot;
-    size_t group = 0;
-    int rc = check_kind(binder, bound, &window.aggregate, error);
+    yyjson_val *offset = yyjson_obj_get(bound, "offset_expr");
+    int64_t back = 1;
+    int rc = offset ? compile_row_count(binder, offset, &back, error) : OK;
     if (rc == OK)
-        rc = check_order(binder, bound, error);
+        *ret = (struct frame){FRAME_ROWS, false, back, back};
+    return rc;
+}
+
+static int bind_subject(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
+                        struct subject *ret, struct error *error)
+{
+    bool rows = how->is_lag || strstr(tree_text(bound, "end"), "ROWS");
+    struct subject subject = {0};
+    int rc = compile_order(binder, bound, error);
     if (rc == OK)
-        rc = check_frame(binder, bound, &frame, error);
+        rc = how->is_lag ? bind_lag(binder, bound, &subject.frame, error)
+                         : compile_frame(binder, bound, &subject.frame, error);
     if (rc == OK)
-        rc = bind_type(yyjson_obj_get(bound, "return_type"), &window.type, plan, error) == OK
-                 ? OK
-                 : bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s", error ? error->message : "");
+        rc = bind_slot(binder, bound, how, &subject.slot, error);
     if (rc == OK)
-        rc = bind_slot(binder, bound, &slot, error);
+        rc = leakage_check(binder, &subject.slot, &subject.frame, rows, error);
     if (rc == OK)
-        rc = check_leakage(binder, &slot, &frame, error);
-    if (rc == OK)
-        rc = find_group(binder, yyjson_obj_get(bound, "partitions"), &group, error);
+        rc = bind_keys(binder, yyjson_obj_get(bound, "partitions"), &subject, error);
     if (rc != OK)
         return rc;
-    window.rep = rep_of_type(&window.type);
-    window.group = (int)group;
-    bool summed = window.aggregate == AGGREGATE_SUM || window.aggregate == AGGREGATE_AVG;
-    bool extreme = window.aggregate == AGGREGATE_MIN || window.aggregate == AGGREGATE_MAX;
-    if (slot.rep == REP_TEXT && (summed || extreme))
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "min and max of VARCHAR are not supported yet");
-    if (window.aggregate == AGGREGATE_AVG && window.rep != REP_DOUBLE)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "the mean of a date or time is not supported yet; take it of epoch(...)");
-    window.frame = find_frame(&plan->groups[group], &frame);
-    if (!is_mark(&slot))
-        window.slot = find_slot(&plan->groups[group], &slot);
-    if (window.frame < 0 || (window.slot < 0 && !is_mark(&slot)) ||
-        !memory_grow(&plan->windows, &plan->windows_capacity, plan->n_windows + 1, sizeof *plan->windows))
-        return error_set(error, CODE_MEMORY, "no memory for a window");
-    if (plan->groups[group].n_slots > LIMIT_SLOTS || plan->n_windows >= LIMIT_WINDOWS)
+    raise_level(&subject, subject.slot.argument);
+    raise_level(&subject, subject.slot.filter);
+    *ret = subject;
+    return OK;
+}
+
+/* -1: no memory. */
+static int find_group(struct plan *plan, const struct subject *subject)
+{
+    size_t n = subject->n_keys;
+    for (size_t g = 0; g < plan->n_groups; g++)
+        if (plan->groups[g].n_keys == n && plan->groups[g].level == subject->level &&
+            (n == 0 || memcmp(plan->groups[g].keys, subject->keys, n * sizeof *subject->keys) == 0))
+            return (int)g;
+    if (!memory_grow(&plan->groups, &plan->groups_capacity, plan->n_groups + 1, sizeof *plan->groups))
+        return -1;
+    plan->groups[plan->n_groups] =
+        (struct group){.keys = subject->keys, .n_keys = n, .level = subject->level};
+    return (int)plan->n_groups++;
+}
+
+/* The window's result as an expression; the same window twice is one. */
+static int add_window(struct binder *binder, const struct window *window, struct expr **ret,
+                      struct error *error)
+{
+    struct plan *plan = binder->plan;
+    size_t index = 0;
+    while (index < plan->n_windows &&
+           !(plan->windows[index].group == window->group && plan->windows[index].frame == window->frame &&
+             plan->windows[index].slot == window->slot && plan->windows[index].rows == window->rows &&
+             plan->windows[index].aggregate == window->aggregate))
+        index++;
+    if (plan->groups[window->group].n_slots > LIMIT_SLOTS || index >= LIMIT_WINDOWS)
         return bind_refuse(
             binder, NULL, CODE_LIMIT, error,
             "a plan has at most %d windows, and %d different (argument, FILTER) pairs per entity",
             LIMIT_WINDOWS, LIMIT_SLOTS);
-    size_t index = 0;
-    while (index < plan->n_windows &&
-           !(plan->windows[index].group == window.group && plan->windows[index].frame == window.frame &&
-             plan->windows[index].slot == window.slot && plan->windows[index].rows == window.rows &&
-             plan->windows[index].aggregate == window.aggregate))
-        index++;
-    plan->windows[index] = window;
-    plan->n_windows += index == plan->n_windows;
-    struct expr expr = {.kind = EXPR_WINDOW, .type = window.type, .rep = window.rep, .index = (int)index};
-    expr.level = 1;
-    *ret = bind_intern(plan, &expr);
-    return *ret ? OK : error_set(error, CODE_MEMORY, "no memory for an expression");
+    if (!memory_grow(&plan->windows, &plan->windows_capacity, index + 1, sizeof *plan->windows))
+        return error_set(error, CODE_MEMORY, "no memory for a window");
+    if (index == plan->n_windows)
+        plan->windows[plan->n_windows++] = *window;
+    struct expr expr = {.kind = EXPR_WINDOW,
+                        .type = window->type,
+                        .rep = window->rep,
+                        .index = (int)index,
+                        .level = plan->groups[window->group].level + 1};
+    return bind_add(binder, &expr, ret, error);
 }
 
-static void print_input(void *context, int64_t index, struct buffer *out)
+/* The window's frame and slots in its group. False: no memory. */
+static bool place(struct group *group, const struct aggregation *how, const struct subject *subject,
+                  struct window *window)
 {
-    const struct binder *binder = context;
-    const char *sql = binder->inputs_sql[index];
-    buffer_text(out, sql ? sql : "NULL");
-}
-
-/* Prints with every event column taken from alias `p` instead of `e`. */
-static int print_inner(struct binder *binder, yyjson_val *bound, struct buffer *out, struct error *error)
-{
-    struct binder inner = *binder;
-    char **sql = memory_new(binder->n_inputs, sizeof *sql);
-    int rc = sql ? OK : error_set(error, CODE_MEMORY, "no memory for the oracle");
-    for (size_t i = 0; rc == OK && i < binder->n_inputs; i++) {
-        const struct expr *input = binder->inputs[i];
-        if (!input || input->kind != EXPR_COLUMN)
-            continue;
-        const struct late *late = &binder->plan->late[input->index];
-        struct buffer name;
-        buffer_init(&name, LIMIT_SQL);
-        buffer_text(&name, late->default_sql ? "coalesce(p." : "p.");
-        duck_identifier(&name, binder->plan->events->fields[input->index].name);
-        if (late->default_sql)
-            buffer_format(&name, ", %s)", late->default_sql);
-        sql[i] = arena_text(&binder->plan->arena, name.data, name.size);
-        /* Only a late column is its DEFAULT where it is missing; any other is NULL. */
-        if (!late->is_late)
-            sql[i] = arena_format(&binder->plan->arena, "p%s", binder->inputs_sql[i] + 1);
-        buffer_done(&name);
+    const struct slot *slot = &subject->slot;
+    struct slot rows = {.filter = slot->filter, .type = {.id = TYPE_BOOLEAN}};
+    bool one = how->aggregate == AGGREGATE_FIRST || how->aggregate == AGGREGATE_LAST;
+    window->slot = window->rows = -1;
+    window->frame = find_frame(group, &subject->frame);
+    if (window->frame < 0)
+        return false;
+    if (slot->argument || slot->filter) {
+        window->slot = find_slot(group, slot);
+        if (window->slot < 0)
+            return false;
     }
-    inner.inputs_sql = sql;
-    struct sql_context context = {print_input, &inner};
+    if (one && how->skips_nulls) {
+        window->rows = window->slot;
+    } else if (one && slot->filter) {
+        window->rows = find_slot(group, &rows);
+        return window->rows >= 0;
+    }
+    return true;
+}
+
+/* The default of lag is the event's own and stands where there is no such row. */
+static int bind_lag_default(struct binder *binder, yyjson_val *fallback, const struct window *window,
+                            struct expr **result, struct error *error)
+{
+    static const struct type bigint = {.id = TYPE_INT64}, boolean = {.id = TYPE_BOOLEAN};
+    struct window rows = {.group = window->group,
+                          .frame = window->frame,
+                          .slot = -1,
+                          .rows = -1,
+                          .aggregate = AGGREGATE_COUNT,
+                          .type = bigint,
+                          .rep = REP_INT};
+    struct expr zero = {.kind = EXPR_CONSTANT, .type = bigint, .rep = REP_INT};
+    struct expr *none[2], *choice[3] = {NULL, NULL, *result};
+    int rc = bind_expr(binder, fallback, 0, &choice[1], error);
+    if (rc != OK || (choice[1]->kind == EXPR_CONSTANT && choice[1]->is_null))
+        return rc;
+    rc = add_window(binder, &rows, &none[0], error);
     if (rc == OK)
-        rc = parse_print(bound, &context, out, error);
-    free(sql);
+        rc = bind_add(binder, &zero, &none[1], error);
+    if (rc == OK)
+        rc = bind_call(binder, "COMPARE_EQUAL", &boolean, none, 2, &choice[0], error);
+    return rc == OK ? bind_call(binder, "IF", &window->type, choice, 3, result, error) : rc;
+}
+
+/* The expression over the window's result that the call means. */
+static int bind_result(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
+                       const struct type *type, struct window *window, struct expr **ret, struct error *error)
+{
+    struct expr *result;
+    window->type = how->counts_true ? (struct type){.id = TYPE_INT64} : *type;
+    window->rep = rep_of_type(&window->type);
+    if (window->aggregate == AGGREGATE_AVG && window->rep != REP_DOUBLE)
+        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
+                           "the mean of a date or time: take it of epoch(...)");
+    int rc = add_window(binder, window, &result, error);
+    if (rc == OK && how->counts_true) {
+        struct expr cast = {
+            .kind = EXPR_CALL, .type = *type, .rep = rep_of_type(type), .n_args = 1, .args = {result}};
+        cast.run = expr_find_cast(&window->type, type);
+        rc = bind_add(binder, &cast, &result, error);
+    }
+    yyjson_val *fallback = yyjson_obj_get(bound, "default_expr");
+    if (rc == OK && fallback)
+        rc = bind_lag_default(binder, fallback, window, &result, error);
+    if (rc == OK)
+        *ret = result;
     return rc;
 }
 
-/*
- * The definition as a correlated subquery. shrike_seq, shrike_time, shrike_high and shrike_too_late are
- * columns that verification adds to the events (see verify.c).
- */
-static int print_window(struct binder *binder, yyjson_val *bound, const struct frame *frame,
-                        struct buffer *out, struct error *error)
+static int compile_window(struct binder *binder, yyjson_val *bound, struct input *ret, struct error *error)
 {
-    yyjson_val *argument = yyjson_arr_get(yyjson_obj_get(bound, "children"), 0);
-    yyjson_val *filter = yyjson_obj_get(bound, "filters"), *partitions = yyjson_obj_get(bound, "partitions");
-    struct sql_context outer = {print_input, binder};
-    int rc = OK;
-    buffer_format(out, "(SELECT %s(",
-                  strcmp(text_of(bound, "name"), "count_star") == 0 ? "count" : text_of(bound, "name"));
-    if (argument)
-        rc = print_inner(binder, argument, out, error);
-    else
-        buffer_text(out, "*");
-    buffer_text(out, ")");
-    if (rc == OK && filter && !yyjson_is_null(filter)) {
-        buffer_text(out, " FILTER (WHERE ");
-        rc = print_inner(binder, filter, out, error);
-        buffer_text(out, ")");
-    }
-    buffer_format(
-        out,
-        " FROM shrike_events p WHERE p.shrike_seq <= e.shrike_seq AND p.shrike_time >= e.shrike_time - %lld"
-        " AND p.shrike_time <= e.shrike_time - %lld AND (NOT p.shrike_too_late OR p.shrike_seq = "
-        "e.shrike_seq)"
-        " AND (p.shrike_seq = e.shrike_seq OR p.shrike_time >= e.shrike_floor - %lld)",
-        (long long)frame->start, (long long)frame->end, (long long)frame->start);
-    for (size_t i = 0; rc == OK && i < yyjson_arr_size(partitions); i++) {
-        buffer_text(out, " AND ");
-        rc = print_inner(binder, yyjson_arr_get(partitions, i), out, error);
-        buffer_text(out, " IS NOT DISTINCT FROM ");
-        if (rc == OK)
-            rc = parse_print(yyjson_arr_get(partitions, i), &outer, out, error);
-    }
-    buffer_text(out, ")");
+    struct plan *plan = binder->plan;
+    struct aggregation how;
+    struct subject subject;
+    struct type type;
+    struct window window = {0};
+    struct input input = {0};
+    int rc = aggregate_find(binder, bound, &how, error);
+    if (rc == OK)
+        rc = bind_subject(binder, bound, &how, &subject, error);
+    if (rc == OK)
+        rc = bind_type_of(binder, bound, &type, error);
+    if (rc != OK)
+        return rc;
+    window.aggregate = how.aggregate;
+    window.group = find_group(plan, &subject);
+    if (window.group < 0 || !place(&plan->groups[window.group], &how, &subject, &window))
+        return error_set(error, CODE_MEMORY, "no memory for a window");
+    rc = bind_result(binder, bound, &how, &type, &window, &input.expr, error);
+    if (rc == OK)
+        rc = oracle_window(binder, bound, &how, &subject.frame, &input.sql, error);
+    if (rc == OK)
+        *ret = input;
     return rc;
 }
 
 int compile_windows(struct binder *binder, yyjson_val *operator, struct error * error)
 {
     yyjson_val *list = yyjson_obj_get(operator, "expressions"), *bound;
-    size_t first = binder->n_inputs, i, n;
-    struct plan *plan = binder->plan;
-    int rc = OK;
+    size_t i, n;
+    if (!bind_inputs(binder, binder->n_inputs + yyjson_arr_size(list)))
+        return error_set(error, CODE_MEMORY, "no memory for the plan");
     yyjson_arr_foreach(list, i, n, bound)
     {
-        struct expr *expr;
-        struct buffer sql;
-        binder->item = locate_window(binder->parsed->select_list, list, i);
+        struct input input;
+        int rc = OK;
+        binder->item = sites_take(binder->sites, bound);
         if (binder->parsed->over)
             rc = bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                              "a window has no place here; make it a feature of the plan and use that");
         if (rc == OK)
-            rc = compile_window(binder, bound, &expr, error);
+            rc = compile_window(binder, bound, &input, error);
         if (rc != OK)
             return rc;
-        const struct window *window = &plan->windows[expr->index];
-        buffer_init(&sql, LIMIT_SQL);
-        rc = print_window(binder, bound, &plan->groups[window->group].frames[window->frame], &sql, error);
-        char *text = rc == OK ? arena_text(&plan->arena, sql.data, sql.size) : NULL;
-        buffer_done(&sql);
-        if (rc != OK)
-            return rc;
-        size_t at = first + i;
-        if (!text ||
-            !memory_grow(&binder->inputs, &binder->inputs_capacity, at + 1, sizeof *binder->inputs) ||
-            !memory_grow(&binder->inputs_sql, &binder->sql_capacity, at + 1, sizeof *binder->inputs_sql))
-            return error_set(error, CODE_MEMORY, "no memory for a window");
-        binder->inputs[at] = expr;
-        binder->inputs_sql[at] = text;
+        binder->inputs[binder->n_inputs++] = input;
     }
-    binder->n_inputs = first + yyjson_arr_size(list);
     return OK;
 }
