@@ -10,9 +10,9 @@ static const struct {
 } known[] = {
     {"count", {.aggregate = AGGREGATE_COUNT}},
     {"count_star", {.aggregate = AGGREGATE_COUNT}},
-    {"count_if", {.aggregate = AGGREGATE_COUNT, .counts_true = true}},
-    {"countif", {.aggregate = AGGREGATE_COUNT, .counts_true = true}},
     {"sum", {.aggregate = AGGREGATE_SUM}},
+    {"count_if", {.aggregate = AGGREGATE_SUM}}, /* also in DuckDB: NULL of nothing, HUGEINT */
+    {"countif", {.aggregate = AGGREGATE_SUM}},
     {"avg", {.aggregate = AGGREGATE_AVG}},
     {"mean", {.aggregate = AGGREGATE_AVG}},
     {"min", {.aggregate = AGGREGATE_MIN}},
@@ -103,8 +103,6 @@ static int check(const struct binder *binder, yyjson_val *bound, const struct ag
             "ORDER BY inside of a call: values come in the order of the event time; leave it out");
     if (yyjson_arr_size(yyjson_obj_get(bound, "children")) > 1)
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s takes one argument here", name);
-    if (distinct && found->counts_true)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error, "%s(DISTINCT ...): write bool_or(x)", name);
     if (distinct && found->aggregate != AGGREGATE_COUNT && !ignores_doubles(found->aggregate))
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                            "%s(DISTINCT ...) cannot run event by event; count(DISTINCT x) can", name);

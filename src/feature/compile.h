@@ -110,7 +110,6 @@ struct plan {
 /* What a call over a window becomes. */
 struct aggregation {
     enum aggregate aggregate;
-    bool counts_true; /* count_if: the argument is one more FILTER */
     bool skips_nulls; /* FIRST and LAST: events whose argument is NULL do not count */
     bool is_lag;      /* FIRST of the one row that lies so many rows back */
 };

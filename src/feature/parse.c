@@ -261,9 +261,10 @@ static int split(struct parsed *parsed, const char *sql, size_t size, struct err
     const char *message = statements ? duckdb_extract_statements_error(statements) : NULL;
     if (n == 0 && message && message[0]) {
         rc = strstr(message, "FILTER is not implemented for non-aggregate")
-                 ? error_set(error, CODE_UNSUPPORTED,
-                             "SQL has no FILTER for first_value, last_value and lag; write any_value(x) FILTER "
-                             "(WHERE ...), or last_value(CASE WHEN ... THEN x END IGNORE NULLS)")
+                 ? error_set(
+                       error, CODE_UNSUPPORTED,
+                       "SQL has no FILTER for first_value, last_value and lag; write any_value(x) FILTER "
+                       "(WHERE ...), or last_value(CASE WHEN ... THEN x END IGNORE NULLS)")
                  : duck_error(error, CODE_INVALID, message);
         place_syntax_error(parsed, message, copy, error);
     } else if (n == 0) {

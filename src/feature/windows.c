@@ -69,29 +69,18 @@ static int bind_keys(struct binder *binder, yyjson_val *partitions, struct subje
     return OK;
 }
 
-/* count_if(x) is count(*) FILTER (WHERE x). */
-static int bind_slot(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
-                     struct slot *ret, struct error *error)
+static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret, struct error *error)
 {
-    static const struct type boolean = {.id = TYPE_BOOLEAN};
     yyjson_val *argument = yyjson_arr_get(yyjson_obj_get(bound, "children"), 0);
     yyjson_val *filter = yyjson_obj_get(bound, "filters");
-    struct slot slot = {.type = boolean};
+    struct slot slot = {.type = {.id = TYPE_BOOLEAN}};
     int rc = OK;
     binder->in_window = true;
     if (argument)
-        rc = how->counts_true ? bind_condition(binder, argument, 0, &slot.argument, error)
-                              : bind_expr(binder, argument, 0, &slot.argument, error);
+        rc = bind_expr(binder, argument, 0, &slot.argument, error);
     if (rc == OK && filter)
         rc = bind_condition(binder, filter, 0, &slot.filter, error);
     binder->in_window = false;
-    if (rc == OK && how->counts_true) {
-        struct expr *both[2] = {slot.filter, slot.argument};
-        slot.filter = slot.argument;
-        slot.argument = NULL;
-        if (both[0])
-            rc = bind_call(binder, "AND THEN", &boolean, both, 2, &slot.filter, error);
-    }
     if (rc == OK && slot.argument) {
         slot.type = slot.argument->type;
         slot.rep = slot.argument->rep;
@@ -122,7 +111,7 @@ static int bind_subject(struct binder *binder, yyjson_val *bound, const struct a
         rc = how->is_lag ? bind_lag(binder, bound, &subject.frame, error)
                          : compile_frame(binder, bound, &subject.frame, error);
     if (rc == OK)
-        rc = bind_slot(binder, bound, how, &subject.slot, error);
+        rc = bind_slot(binder, bound, &subject.slot, error);
     if (rc == OK)
         rc = leakage_check(binder, &subject.slot, &subject.frame, rows, error);
     if (rc == OK)
@@ -228,51 +217,32 @@ static int bind_lag_default(struct binder *binder, yyjson_val *fallback, const s
     return rc == OK ? bind_call(binder, "IF", &window->type, choice, 3, result, error) : rc;
 }
 
-/* The expression over the window's result that the call means. */
-static int bind_result(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
-                       const struct type *type, struct window *window, struct expr **ret, struct error *error)
-{
-    struct expr *result;
-    window->type = how->counts_true ? (struct type){.id = TYPE_INT64} : *type;
-    window->rep = rep_of_type(&window->type);
-    if (window->aggregate == AGGREGATE_AVG && window->rep != REP_DOUBLE)
-        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
-                           "the mean of a date or time: take it of epoch(...)");
-    int rc = add_window(binder, window, &result, error);
-    if (rc == OK && how->counts_true) {
-        struct expr cast = {
-            .kind = EXPR_CALL, .type = *type, .rep = rep_of_type(type), .n_args = 1, .args = {result}};
-        cast.run = expr_find_cast(&window->type, type);
-        rc = bind_add(binder, &cast, &result, error);
-    }
-    yyjson_val *fallback = yyjson_obj_get(bound, "default_expr");
-    if (rc == OK && fallback)
-        rc = bind_lag_default(binder, fallback, window, &result, error);
-    if (rc == OK)
-        *ret = result;
-    return rc;
-}
-
 static int compile_window(struct binder *binder, yyjson_val *bound, struct input *ret, struct error *error)
 {
     struct plan *plan = binder->plan;
+    yyjson_val *fallback = yyjson_obj_get(bound, "default_expr");
     struct aggregation how;
     struct subject subject;
-    struct type type;
     struct window window = {0};
     struct input input = {0};
     int rc = aggregate_find(binder, bound, &how, error);
     if (rc == OK)
         rc = bind_subject(binder, bound, &how, &subject, error);
     if (rc == OK)
-        rc = bind_type_of(binder, bound, &type, error);
+        rc = bind_type_of(binder, bound, &window.type, error);
     if (rc != OK)
         return rc;
     window.aggregate = how.aggregate;
+    window.rep = rep_of_type(&window.type);
+    if (window.aggregate == AGGREGATE_AVG && window.rep != REP_DOUBLE)
+        return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
+                           "the mean of a date or time: take it of epoch(...)");
     window.group = find_group(plan, &subject);
     if (window.group < 0 || !place(&plan->groups[window.group], &how, &subject, &window))
         return error_set(error, CODE_MEMORY, "no memory for a window");
-    rc = bind_result(binder, bound, &how, &type, &window, &input.expr, error);
+    rc = add_window(binder, &window, &input.expr, error);
+    if (rc == OK && fallback)
+        rc = bind_lag_default(binder, fallback, &window, &input.expr, error);
     if (rc == OK)
         rc = oracle_window(binder, bound, &how, &subject.frame, &input.sql, error);
     if (rc == OK)

@@ -135,7 +135,7 @@ static const struct {
     {"sum(DISTINCT x)" W, UNSUPPORTED, 3,
      "sum(DISTINCT ...) cannot run event by event; count(DISTINCT x) can"},
     {"stddev(DISTINCT x)" W, UNSUPPORTED, 3, "stddev(DISTINCT ...) cannot run event by event"},
-    {"count_if(DISTINCT n > 1)" W, UNSUPPORTED, 3, "count_if(DISTINCT ...): write bool_or(x)"},
+    {"count_if(DISTINCT n > 1)" W, UNSUPPORTED, 3, "count_if(DISTINCT ...) cannot run event by event"},
     {"sum(x ORDER BY n)" W, UNSUPPORTED, 3, "ORDER BY inside of a call: values come in"},
     {"first_value(x ORDER BY n)" W, UNSUPPORTED, 3, "ORDER BY inside of a call: values come in"},
     {"min(x, 2)" W, UNSUPPORTED, 3, "min takes one argument here"},
