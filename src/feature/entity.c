@@ -520,6 +520,15 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
     return fine;
 }
 
+/* Is the last marked event, by its offset from the oldest, one indeed? There may have been none yet. */
+static bool was_fed(const struct layout *layout, const struct entity *entity, const struct marked *marked,
+                    uint32_t offset)
+{
+    uint32_t fed = entity_highs(layout, entity)[marked->end] - entity->first;
+    return offset < fed &&
+           event_marks(layout, event_at(layout, entity, entity->first + offset)) >> marked->slot & 1;
+}
+
 /* Extremes and marked positions take the late event in: after its own windows were read, because they, other
  * than sums, cannot step back. */
 static bool join_positions(struct share *share, struct entity *entity, uint32_t position)
@@ -541,7 +550,8 @@ static bool join_positions(struct share *share, struct entity *entity, uint32_t 
             continue;
         /* The first one is looked for from there on, so one that is yet to enter the frame counts, too. */
         if (marked->frame >= 0 ? (share->inside[marked->frame] || !share->fed[marked->end]) && new < old
-                               : share->fed[marked->end] && (new > old || old >= ring_count(entity)))
+                               : share->fed[marked->end] &&
+                                     (new > old || !was_fed(layout, entity, marked, old)))
             *at = position;
     }
     return fine;
