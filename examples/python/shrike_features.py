@@ -21,7 +21,7 @@ class _Error(ctypes.Structure):
 
 class _Options(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("threads", ctypes.c_int), ("time_unit", ctypes.c_int)]
-    _fields_ += [("lateness_us", ctypes.c_int64), ("strict", ctypes.c_int)]
+    _fields_ += [("lateness_us", ctypes.c_int64), ("strict", ctypes.c_int), ("memory", ctypes.c_int64)]
 
 
 class ShrikeError(Exception):
@@ -39,6 +39,7 @@ class ShrikeError(Exception):
 _path = os.environ.get("SHRIKE_LIBRARY") or ctypes.util.find_library("shrike") or "libshrike.so.0"
 _library = ctypes.CDLL(_path)
 _library.shrike_version.restype = ctypes.c_char_p
+_library.shrike_state_filtered.restype = ctypes.POINTER(ctypes.c_uint8)
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 version = _library.shrike_version().decode()
@@ -86,9 +87,9 @@ class Plan:
 class State:
     """What the windows of a plan remember. One thread at a time; events in their order of arrival."""
 
-    def __init__(self, plan, threads=1, lateness_us=0, time_unit=0, strict=False):
+    def __init__(self, plan, threads=1, lateness_us=0, time_unit=0, strict=False, memory=0):
         self._state = ctypes.c_void_p()
-        options = _Options(ctypes.sizeof(_Options), threads, time_unit, lateness_us, strict)
+        options = _Options(ctypes.sizeof(_Options), threads, time_unit, lateness_us, strict, memory)
         _call(_library.shrike_state_new, plan._plan, ctypes.byref(options), ctypes.byref(self._state))
 
     def take(self, events):
@@ -99,6 +100,11 @@ class State:
         ret_schema, ret_array = (ctypes.c_void_p * 9)(), (ctypes.c_void_p * 10)()
         _call(_library.shrike_state_take, self._state, in_schema, in_array, ret_schema, ret_array)
         return pa.RecordBatch._import_from_c(ctypes.addressof(ret_array), ctypes.addressof(ret_schema))
+
+    def filtered(self, rows):
+        """Per row of the last batch, which had so many: does the plan's WHERE leave it out?"""
+        found = _library.shrike_state_filtered(self._state)
+        return [found[i] != 0 for i in range(rows)] if found else [False] * rows
 
     def close(self):
         if self._state:

@@ -153,6 +153,7 @@ struct shrike_options {
     int64_t lateness_us; /* how far behind the newest event another may be and still enter the windows */
     int strict; /* not 0: an expression that cannot be computed (overflow, domain) fails the batch instead of
                    making that feature NULL */
+    int64_t memory; /* bytes that windows may take; 0 = no limit */
 };
 
 struct shrike_state;
@@ -178,7 +179,14 @@ SHRIKE_API void shrike_state_free(struct shrike_state *state);
  * Features: both outputs become the caller's, who releases both: schema.release(&schema),
  * array.release(&array). They outlive state and plan, may be moved and may be released by any thread.
  *
- * On failure no event of the batch was taken, with two exceptions. SHRIKE_MEMORY leaves the state unusable.
+ * An event for which the plan's WHERE is not true enters no window. It has a row like any other, whose
+ * features are NULL; shrike_state_filtered tells it from others.
+ *
+ * Beyond `memory` the answer is SHRIKE_LIMIT. It is looked at before every 16384 events, by which the windows
+ * may exceed it.
+ *
+ * On failure no event of the batch was taken, with three exceptions. SHRIKE_MEMORY leaves the state unusable.
+ * SHRIKE_LIMIT in a batch of more than 16384 events comes after a multiple of so many: SHRIKE_EVENTS tells.
  * With `strict`, an expression error is found after the windows have taken the batch: its events count as
  * seen (so does a HUGEINT feature of 39 digits, one more than Arrow's decimals hold, strict or not).
  *
@@ -189,6 +197,10 @@ SHRIKE_API int shrike_state_take(struct shrike_state *state, const struct ArrowS
                                  const struct ArrowArray *events, struct ArrowSchema *ret_features_schema,
                                  struct ArrowArray *ret_features, struct shrike_error *error);
 
+/* Per row that the last call of shrike_state_take gave: 1 where the plan's WHERE left the event out, else 0.
+ * NULL where the plan has no WHERE. The state's own, until its next call. */
+SHRIKE_API const uint8_t *shrike_state_filtered(const struct shrike_state *state);
+
 enum shrike_counter {
     SHRIKE_EVENTS = 0,            /* taken */
     SHRIKE_LATE = 1,              /* of them older than the newest before them */
@@ -197,7 +209,8 @@ enum shrike_counter {
     SHRIKE_UNKNOWN_ENUMS = 4,     /* texts that are not among their ENUM's values and became NULL */
     SHRIKE_ENTITIES = 5,          /* now */
     SHRIKE_RETAINED = 6,          /* events in windows, now, once per kind of entity */
-    SHRIKE_BYTES = 7              /* of windows and entities, now */
+    SHRIKE_BYTES = 7,             /* of windows, entities and their texts, now */
+    SHRIKE_FILTERED = 8           /* events that the plan's WHERE left out */
 };
 
 /* Since the state was made; -1 for an unknown counter. Takes time in proportion to the entities. */

@@ -151,6 +151,9 @@ static int check_options(const struct shrike_options *options, struct error *err
     if (options->lateness_us < 0)
         return error_set(error, CODE_USAGE, "shrike_options.lateness_us is %lld, it must not be negative",
                          (long long)options->lateness_us);
+    if (options->memory < 0)
+        return error_set(error, CODE_USAGE, "shrike_options.memory is %lld, it must not be negative",
+                         (long long)options->memory);
     return OK;
 }
 
@@ -160,8 +163,10 @@ static int state_start(struct plan *plan, const struct shrike_options *options, 
     int rc = check_options(options, error);
     if (rc != OK)
         return rc;
-    struct state_options with = {
-        .threads = options->threads, .lateness_us = options->lateness_us, .strict = options->strict != 0};
+    struct state_options with = {.threads = options->threads,
+                                 .lateness_us = options->lateness_us,
+                                 .memory = options->memory,
+                                 .strict = options->strict != 0};
     struct shrike_state *state = memory_new(1, sizeof *state);
     if (!state)
         return error_set(error, CODE_MEMORY, "no memory for a state");
@@ -283,6 +288,11 @@ int shrike_state_take(struct shrike_state *state, const struct ArrowSchema *even
     return answer(rc, &inner, error);
 }
 
+const uint8_t *shrike_state_filtered(const struct shrike_state *state)
+{
+    return state_filtered(state->state);
+}
+
 int64_t shrike_state_counter(const struct shrike_state *state, int counter)
 {
     struct state_counters counters;
@@ -304,6 +314,8 @@ int64_t shrike_state_counter(const struct shrike_state *state, int counter)
         return counters.retained;
     case SHRIKE_BYTES:
         return counters.bytes;
+    case SHRIKE_FILTERED:
+        return counters.filtered;
     default:
         return -1;
     }

@@ -345,6 +345,7 @@ static int make_report(struct task *task, struct error *error)
                                  .files = task->input.paths,
                                  .n_files = task->input.n_paths,
                                  .rows_seen = task->dataset.rows_seen,
+                                 .rows_filtered = task->dataset.rows_filtered,
                                  .entity = task->input.entity,
                                  .amount = task->amount ? argument_text(task->arguments, "amount") : NULL,
                                  .steps = task->steps};

@@ -22,7 +22,8 @@ struct job {
     struct schema *out;
     struct table features;
     struct writer *writer, *copy; /* copy: the events, for --verify */
-    struct table row;             /* borrowed columns: what is written */
+    struct table row;             /* borrowed columns: what is written, */
+    struct table wanted;          /* or of them the rows that WHERE does not leave out */
 };
 
 /* What is written: the kept columns, then the features. */
@@ -44,6 +45,21 @@ static int out_schema(struct job *job, struct error *error)
     return rc;
 }
 
+/* The rows that WHERE does not leave out, run by run. */
+static int pick_wanted(struct job *job, const uint8_t *filtered, struct error *error)
+{
+    int64_t n = job->row.length, to;
+    int rc = OK;
+    table_clear(&job->wanted);
+    for (int64_t from = 0; rc == OK && from < n; from = to) {
+        for (to = from; to < n && filtered[to] == filtered[from]; to++)
+            ;
+        if (!filtered[from])
+            rc = table_append(&job->wanted, &job->row, from, to - from, error);
+    }
+    return rc;
+}
+
 static int take_batch(struct job *job, const struct table *events, struct error *error)
 {
     int rc = state_take(job->state, events, &job->features, error);
@@ -53,7 +69,11 @@ static int take_batch(struct job *job, const struct table *events, struct error 
         job->row.columns[i] = i < job->kept.n ? events->columns[job->kept.columns[i]]
                                               : job->features.columns[i - job->kept.n];
     job->row.length = events->length;
-    rc = writer_append(job->writer, &job->row, error);
+    const uint8_t *filtered = state_filtered(job->state);
+    if (filtered)
+        rc = pick_wanted(job, filtered, error);
+    if (rc == OK)
+        rc = writer_append(job->writer, filtered ? &job->wanted : &job->row, error);
     return rc == OK && job->copy ? writer_append(job->copy, events, error) : rc;
 }
 
@@ -74,6 +94,8 @@ static int open_job(struct job *job, struct error *error)
         rc = table_init(&job->features, plan_features(job->plan), error);
     if (rc == OK)
         rc = table_init_lent(&job->row, job->out, error);
+    if (rc == OK)
+        rc = table_init(&job->wanted, job->out, error);
     to.schema = job->out;
     if (rc == OK)
         rc = writer_open(&to, &job->writer, error);
@@ -108,6 +130,7 @@ static int read_all(struct job *job, const char *copy_path, struct error *error)
 static void close_job(struct job *job)
 {
     table_done_lent(&job->row);
+    table_done(&job->wanted);
     table_done(&job->features);
     state_free(job->state);
     writer_abandon(job->writer);
@@ -125,16 +148,18 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
     double seconds = (double)nanoseconds / 1e9;
     if (argument_flag(job->arguments, "json")) {
         printf(
-            "{\"rows\":%lld,\"features\":%d,\"seconds\":%.3f,\"late\":%lld,\"too_late\":%lld,"
+            "{\"rows\":%lld,\"filtered\":%lld,\"features\":%d,\"seconds\":%.3f,\"late\":%lld,\"too_late\":%"
+            "lld,"
             "\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,\"state_bytes\":%lld}\n",
-            (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.late,
-            (long long)counters.too_late, (long long)counters.expression_errors, (long long)counters.entities,
-            (long long)counters.retained, (long long)counters.bytes);
+            (long long)counters.events, (long long)counters.filtered, plan_features(job->plan)->n, seconds,
+            (long long)counters.late, (long long)counters.too_late, (long long)counters.expression_errors,
+            (long long)counters.entities, (long long)counters.retained, (long long)counters.bytes);
         return;
     }
     log_line(LOG_INFO, "%lld rows, %d features, %.2f s; %lld entities hold %lld events in %s",
              (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
+    pipe_report_filtered(&counters);
     if (counters.too_late)
         log_line(LOG_WARNING,
                  "%lld rows came later than --lateness allows: they have features but entered no window",

@@ -190,7 +190,8 @@ static void print_summary(const struct job *job)
     struct state_counters counters;
     state_counters(engine_state(job->scorer.engine), &counters);
     log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
-             (long long)job->seq, (long long)job->dead, (long long)counters.too_late);
+             (long long)(job->seq - counters.filtered), (long long)job->dead, (long long)counters.too_late);
+    pipe_report_filtered(&counters);
     log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
 }

@@ -17,7 +17,7 @@ struct job {
     struct schema *out;
     struct table scored;
     struct writer *writer;
-    int64_t counts[3]; /* per enum decision */
+    int64_t counts[DECISIONS]; /* per enum decision */
 };
 
 static bool is_listed(const struct job *job, int column)
@@ -117,16 +117,19 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
     double seconds = (double)nanoseconds / 1e9;
     if (argument_flag(job->arguments, "json")) {
         printf("{\"rows\":%lld,\"seconds\":%.3f,\"approve\":%lld,\"review\":%lld,\"decline\":%lld,"
-               "\"too_late\":%lld,\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,"
+               "\"filtered\":%lld,\"too_late\":%lld,\"expression_errors\":%lld,\"entities\":%lld,\"retained_"
+               "events\":%lld,"
                "\"state_bytes\":%lld}\n",
                (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
-               (long long)job->counts[2], (long long)counters.too_late, (long long)counters.expression_errors,
-               (long long)counters.entities, (long long)counters.retained, (long long)counters.bytes);
+               (long long)job->counts[2], (long long)counters.filtered, (long long)counters.too_late,
+               (long long)counters.expression_errors, (long long)counters.entities,
+               (long long)counters.retained, (long long)counters.bytes);
         return;
     }
     log_line(LOG_INFO, "%lld events scored in %.2f s: %lld approve, %lld review, %lld decline",
              (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
              (long long)job->counts[2]);
+    pipe_report_filtered(&counters);
     log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
 }

@@ -407,6 +407,9 @@ static void print_text(const struct arguments *arguments, const struct run *run,
                100 * how->fraction);
     else
         printf("labels \"%s\" assumed on time, %s after the event\n", how->label, delay_text(how, delay));
+    if (training->rows_filtered)
+        printf("%lld of %lld rows left out by the plan's WHERE\n", (long long)training->rows_filtered,
+               (long long)training->rows_seen);
     printf("\n%-6s  %9s  %7s  %9s  %9s  %9s  %9s  %9s  %9s\n", "rows", "count", "frauds", "AUC", "AP",
            "log loss", "precision", "recall", "F1");
     print_quality("train", &training->train);

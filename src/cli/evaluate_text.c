@@ -32,6 +32,10 @@ static void put_head(const struct report *report, struct buffer *out)
                   report_time_text(report->about.steps, report->options.test.from_us, from),
                   report_time_text(report->about.steps, report->options.test.to_us, to),
                   report_count_text(e->rows, a), report_count_text(e->frauds, b));
+    if (report->about.rows_filtered)
+        buffer_format(out, "%s of %s rows in the files left out by the plan's WHERE\n",
+                      report_count_text(report->about.rows_filtered, a),
+                      report_count_text(report->about.rows_seen, b));
     if (!report->about.entity) {
         buffer_text(out, "known cases kept (no --entity); labels assumed on time\n");
         return;

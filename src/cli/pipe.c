@@ -98,6 +98,13 @@ void pipe_kept_done(struct kept *kept)
     *kept = (struct kept){0};
 }
 
+void pipe_report_filtered(const struct state_counters *counters)
+{
+    if (counters->filtered)
+        log_line(LOG_INFO, "%lld of %lld events left out by the plan's WHERE", (long long)counters->filtered,
+                 (long long)counters->events);
+}
+
 void pipe_report_enums(struct reader *reader)
 {
     int64_t unknown = reader_unknown_enums(reader);

@@ -3,7 +3,7 @@
 #define SHRIKE_CLI_PIPE_H
 
 #include "cli/options.h"
-#include "feature/plan.h"
+#include "feature/state.h"
 #include "table/file_io.h"
 
 #define PIPE_OPTION_IN                                                                                       \
@@ -69,6 +69,8 @@ void pipe_kept_done(struct kept *kept);
 /* Opens --in with these columns. */
 int pipe_reader(const struct arguments *arguments, struct schema *columns, struct reader **ret,
                 struct error *error);
+/* Says how many events the plan's WHERE left out, where it did. */
+void pipe_report_filtered(const struct state_counters *counters);
 /* Warns of ENUM values that were not in the plan's list. */
 void pipe_report_enums(struct reader *reader);
 

@@ -91,7 +91,11 @@ static int append_decision(const struct scorer *scorer, const struct decisions *
     const struct rules *rules = engine_rules(scorer->engine);
     const char *decision = decision_text(decisions->decisions[i]);
     int rc = OK;
-    column_append_double(&out->columns[at++], &score, (double)decisions->scores[i]);
+    bool filtered = decisions->decisions[i] == DECISION_FILTERED;
+    if (filtered)
+        column_append_null(&out->columns[at++], &score);
+    else
+        column_append_double(&out->columns[at++], &score, (double)decisions->scores[i]);
     if (decision)
         rc = column_append_text(&out->columns[at++], decision, strlen(decision), error);
     else
@@ -101,7 +105,10 @@ static int append_decision(const struct scorer *scorer, const struct decisions *
     for (int r = 0; rc == OK && r < decisions->reasons_per_row; r++, at += 2) {
         const struct reason *reason = &decisions->reasons[i * decisions->reasons_per_row + r];
         if (reason->feature < 0) {
-            column_append_null(&out->columns[at], &text);
+            if (filtered && r == 0)
+                rc = column_append_text(&out->columns[at], decision, strlen(decision), error);
+            else
+                column_append_null(&out->columns[at], &text);
             column_append_null(&out->columns[at + 1], &real);
             continue;
         }
@@ -134,6 +141,10 @@ int scored_append(const struct scorer *scorer, const struct table *events, const
 static void write_reasons(const struct decisions *decisions, int64_t i, struct buffer *out)
 {
     struct buffer row;
+    if (decisions->decisions[i] == DECISION_FILTERED) {
+        buffer_text(out, ",\"reasons\":[{\"reason\":\"filtered\"}]");
+        return;
+    }
     buffer_text(out, ",\"reasons\":[");
     for (int r = 0; r < decisions->reasons_per_row; r++) {
         const struct reason *reason = &decisions->reasons[i * decisions->reasons_per_row + r];
@@ -185,7 +196,10 @@ void scored_json(const struct scorer *scorer, const struct table *events, const 
     if (plan_time_column(plan) >= 0)
         write_member(events, plan_time_column(plan), i, out);
     buffer_text(out, ",\"score\":");
-    json_write_float(out, decisions->scores[i]);
+    if (decisions->decisions[i] == DECISION_FILTERED)
+        buffer_text(out, "null");
+    else
+        json_write_float(out, decisions->scores[i]);
     buffer_format(out, decision ? ",\"decision\":\"%s\"" : ",\"decision\":null", decision);
     if (rules) {
         buffer_text(out, ",\"rules\":[");

@@ -45,7 +45,7 @@ struct report_about {
     const char *training; /* "2018-07-25..2018-08-01" */
     const char *const *files;
     int n_files;
-    int64_t rows_seen;
+    int64_t rows_seen, rows_filtered; /* filtered: left out by the plan's WHERE */
     const char *entity, *amount; /* columns */
     bool steps;                  /* times are integer steps */
 };

@@ -230,6 +230,8 @@ static void put_about(const struct report *report, struct buffer *out)
     for (int i = 0; i < about->n_files; i++)
         put_fact(out, "Data", about->files[i]);
     put_fact(out, "Rows read", report_count_text(about->rows_seen, count));
+    if (about->rows_filtered)
+        put_fact(out, "Left out by WHERE", report_count_text(about->rows_filtered, count));
     put_fact(out, "Data (SHA-256)", about->fingerprint);
     put_fact(out, "Made by", "Shrike " SHRIKE_VERSION);
     buffer_text(out, "</dl></section>\n");

@@ -49,6 +49,7 @@ static val *add_about(doc *d, val *root, const struct report *report)
         yyjson_mut_arr_add_strcpy(d, files, about->files[i]);
     add_text(d, data, "fingerprint", about->fingerprint);
     yyjson_mut_obj_add_int(d, data, "rows_seen", about->rows_seen);
+    yyjson_mut_obj_add_int(d, data, "rows_filtered", about->rows_filtered);
     val *protocol = yyjson_mut_obj_add_obj(d, root, "protocol");
     add_text(d, protocol, "test_from", report_time_text(about->steps, report->options.test.from_us, text));
     add_text(d, protocol, "test_to", report_time_text(about->steps, report->options.test.to_us, text));

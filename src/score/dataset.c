@@ -152,8 +152,9 @@ static int keep_row(struct reading *reading, const struct table *events, const f
     return rc;
 }
 
+/* filtered: per row, or NULL for none. */
 static int take_batch(struct reading *reading, const struct table *events, const struct table *features,
-                      float *x, struct error *error)
+                      const uint8_t *filtered, float *x, struct error *error)
 {
     struct schema *schema = plan_events(reading->plan);
     int column = plan_time_column(reading->plan);
@@ -163,7 +164,9 @@ static int take_batch(struct reading *reading, const struct table *events, const
     dataset_convert_raw(features, x);
     for (int64_t i = 0; rc == OK && i < events->length; i++) {
         int64_t time = type ? column_int(&events->columns[column], type, i) * scale : 0;
-        if (wanted(reading->options, time))
+        bool left_out = filtered && filtered[i];
+        reading->dataset.rows_filtered += left_out;
+        if (!left_out && wanted(reading->options, time))
             rc = keep_row(reading, events, x + i * reading->dataset.features, i, time, error);
     }
     reading->dataset.rows_seen += events->length;
@@ -214,7 +217,7 @@ static int read_rows(struct reading *reading, struct error *error)
         while ((rc = reader_next(reader, &events, error)) == OK && events.length > 0) {
             rc = state_take(state, &events, &features, error);
             if (rc == OK)
-                rc = take_batch(reading, &events, &features, x, error);
+                rc = take_batch(reading, &events, &features, state_filtered(state), x, error);
             if (rc == OK)
                 rc = check_memory(reading, state, error);
             if (rc != OK)

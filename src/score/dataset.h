@@ -39,6 +39,7 @@ struct dataset {
                           NULL: none */
     int64_t *row;      /* row number in the files, from 0 */
     int64_t rows_seen; /* rows of the files */
+    int64_t rows_filtered; /* of them, those that the plan's WHERE leaves out: they are never kept */
     char fingerprint[65]; /* SHA-256 over names, sizes and content of the input files */
 };
 

@@ -34,6 +34,8 @@ const char *decision_text(int decision)
         return "review";
     case DECISION_DECLINE:
         return "decline";
+    case DECISION_FILTERED:
+        return "filtered";
     default:
         return NULL;
     }
@@ -144,7 +146,7 @@ static void find_reasons(struct engine *engine, int64_t i)
     struct reason *reasons = engine->reasons + i * k;
     for (int r = 0; r < k; r++)
         reasons[r] = (struct reason){-1, 0};
-    if ((double)engine->scores[i] < engine->options.explain_from)
+    if (engine->decisions[i] == DECISION_FILTERED || (double)engine->scores[i] < engine->options.explain_from)
         return;
     model_explain(engine->model, engine->rows + i * n, 1, engine->contributions, engine->scratch);
     for (int f = 0; f < n; f++) {
@@ -200,6 +202,27 @@ static int judge(struct engine *engine, const struct table *events, struct error
     return OK;
 }
 
+static void threshold_decisions(struct engine *engine, int64_t n)
+{
+    double threshold = engine->options.threshold;
+    for (int64_t i = 0; i < n; i++)
+        engine->decisions[i] = isnan(threshold)                         ? DECISION_NONE
+                               : (double)engine->scores[i] >= threshold ? DECISION_DECLINE
+                                                                        : DECISION_APPROVE;
+}
+
+/* Model and rules went over the rows that WHERE leaves out, too: batches stay whole that way. */
+static void mark_filtered(struct engine *engine, const uint8_t *filtered, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!filtered[i])
+            continue;
+        engine->scores[i] = NAN;
+        engine->decisions[i] = DECISION_FILTERED;
+        engine->fired[i] = 0;
+    }
+}
+
 int engine_take(struct engine *engine, const struct table *events, struct decisions *ret, struct error *error)
 {
     int64_t n = events->length;
@@ -210,19 +233,17 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
         return rc;
     dataset_convert(&engine->features, engine->rows);
     model_predict(engine->model, engine->rows, (size_t)n, engine->scores);
+    if (engine->rules)
+        rc = judge(engine, events, error);
+    else
+        threshold_decisions(engine, n);
+    if (rc != OK)
+        return rc;
+    const uint8_t *filtered = state_filtered(engine->state);
+    if (filtered)
+        mark_filtered(engine, filtered, n);
     for (int64_t i = 0; engine->options.reasons && i < n; i++)
         find_reasons(engine, i);
-    if (engine->rules) {
-        rc = judge(engine, events, error);
-        if (rc != OK)
-            return rc;
-    } else {
-        double threshold = engine->options.threshold;
-        for (int64_t i = 0; i < n; i++)
-            engine->decisions[i] = isnan(threshold)                         ? DECISION_NONE
-                                   : (double)engine->scores[i] >= threshold ? DECISION_DECLINE
-                                                                            : DECISION_APPROVE;
-    }
     *ret = (struct decisions){.n = n,
                               .features = &engine->features,
                               .scores = engine->scores,

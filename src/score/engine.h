@@ -37,16 +37,25 @@ void engine_free(struct engine *engine); /* takes NULL */
 struct decisions {
     int64_t n;
     const struct table *features; /* n rows of plan_features */
-    const float *scores;          /* n */
+    const float *scores;          /* n; NaN of a filtered event */
     const int8_t *decisions;      /* n: enum decision */
     const struct reason *reasons; /* n x reasons_per_row, strongest first; feature -1 = none */
     int reasons_per_row;
     const uint64_t *rules_fired; /* n, bit i = rule i of rules; NULL without rules */
 };
 
-enum decision { DECISION_NONE = -1, DECISION_APPROVE, DECISION_REVIEW, DECISION_DECLINE };
+/* Filtered: the plan's WHERE leaves the event out. It has no features, score, reasons or fired rules. */
+enum decision {
+    DECISION_NONE = -1,
+    DECISION_APPROVE,
+    DECISION_REVIEW,
+    DECISION_DECLINE,
+    DECISION_FILTERED,
+    DECISIONS
+};
 const char *decision_text(int decision); /* NULL for DECISION_NONE */
-int decision_read(const char *text, size_t size); /* DECISION_NONE where it is no decision's text */
+/* What rules may say; DECISION_NONE where it is no decision's text. */
+int decision_read(const char *text, size_t size);
 
 struct reason {
     int feature;         /* index in plan_features */

@@ -247,6 +247,7 @@ static int run(struct work *work, struct training *training, struct error *error
     if (code)
         return code;
     training->rows_seen = work->data.rows_seen;
+    training->rows_filtered = work->data.rows_filtered;
     training->has_valid = work->options->has_valid || work->options->split == TRAINING_STRATIFIED;
     if (training->has_valid && work->valid_rows.n == 0)
         return error_set(error, CODE_INVALID, "the valid span has no row in it");

@@ -62,7 +62,7 @@ struct training_quality {
 struct training {
     struct trained trained;
     struct model *model;
-    int64_t rows_seen; /* in the files */
+    int64_t rows_seen, rows_filtered; /* in the files; of them, left out by the plan's WHERE */
     bool has_valid;
     struct training_quality train, valid;
     double threshold;

@@ -132,6 +132,7 @@ static void put_data(yyjson_mut_doc *document, yyjson_mut_val *root, const struc
     }
     yyjson_mut_obj_add_strcpy(document, data, "sha256", fingerprint);
     yyjson_mut_obj_add_sint(document, data, "rows", training->rows_seen);
+    yyjson_mut_obj_add_sint(document, data, "rows_filtered", training->rows_filtered);
 }
 
 int training_json_training(const struct training_options *options, const struct training *training,

@@ -428,10 +428,11 @@ static void test_bad_options_are_refused(void **unused)
         {.size = sizeof *bad, .threads = 1000},
         {.size = sizeof *bad, .time_unit = 4},
         {.size = sizeof *bad, .lateness_us = -1},
+        {.size = sizeof *bad, .memory = -1},
     };
-    static const char *const words[] = {"size", "threads", "threads", "time_unit", "lateness_us"};
+    static const char *const words[] = {"size", "threads", "threads", "time_unit", "lateness_us", "memory"};
     struct shrike_plan *plan = compile();
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         struct shrike_state *state = NULL;
         struct shrike_error error = {0};
         assert_int_equal(shrike_state_new(plan, &bad[i], &state, &error), SHRIKE_USAGE);
@@ -439,6 +440,29 @@ static void test_bad_options_are_refused(void **unused)
         assert_non_null(strstr(error.message, words[i]));
     }
     shrike_plan_free(plan);
+}
+
+static void test_beyond_the_memory_limit_nothing_is_taken(void **unused)
+{
+    (void)unused;
+    struct shrike_options options = {.size = sizeof options, .memory = 1 << 20};
+    struct shrike_state *state = start(&options);
+    struct batch batch;
+    struct ArrowSchema schema;
+    struct ArrowArray features;
+    batch_init(&batch);
+    assert_int_equal(shrike_state_take(state, &batch.schema, &batch.array, &schema, &features, NULL),
+                     SHRIKE_OK);
+    features.release(&features);
+    schema.release(&schema);
+    assert_null(shrike_state_filtered(state)); /* the plan has no WHERE */
+    assert_int_equal(shrike_state_counter(state, SHRIKE_FILTERED), 0);
+    shrike_state_free(state);
+    options.memory = 1000;
+    state = start(&options);
+    refused(state, &batch, SHRIKE_LIMIT, "memory limit of 1000 bytes");
+    assert_int_equal(shrike_state_counter(state, SHRIKE_EVENTS), 0);
+    shrike_state_free(state);
 }
 
 static void test_integers_are_times_where_their_unit_is_said(void **unused)
@@ -477,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_threads_share_a_plan),
         cmocka_unit_test(test_bad_events_are_refused),
         cmocka_unit_test(test_bad_options_are_refused),
+        cmocka_unit_test(test_beyond_the_memory_limit_nothing_is_taken),
         cmocka_unit_test(test_integers_are_times_where_their_unit_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

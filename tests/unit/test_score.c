@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "feature/compile.h"
 #include "model/linear.h"
 #include "score/dataset.h"
 #include "score/engine.h"
@@ -150,6 +151,58 @@ static void test_rules_decide(void **state)
     table_done(&events);
 }
 
+static struct expr *copy_expr(struct plan *to, const struct expr *expr)
+{
+    struct expr copy = *expr;
+    for (int i = 0; i < copy.n_args; i++)
+        copy.args[i] = copy_expr(to, expr->args[i]);
+    return bind_intern(to, &copy);
+}
+
+/* WHERE amount > 20, put in as the compiler would. */
+static void test_filtered_events_are_not_judged(void **state)
+{
+    (void)state;
+    static const char sql[] =
+        "CREATE TABLE tx (id BIGINT PRIMARY KEY, ts TIMESTAMP, card INTEGER, amount DOUBLE, "
+        "y TINYINT DEFAULT 0); SELECT amount > 20 AS wanted FROM tx";
+    const double amounts[] = {30, 10, 40, NAN};
+    struct table events;
+    struct decisions decisions;
+    struct plan *other = NULL;
+    struct rules *rules =
+        make_rules("SELECT 'decline' AS decision, n >= 0 OR n IS NULL AS always FROM scored");
+    assert_int_equal(plan_compile(sql, strlen(sql), "where.sql", &other, NULL), OK);
+    fill_events(&events, amounts, 4);
+    for (int with_rules = 0; with_rules < 2; with_rules++) {
+        plan->where = copy_expr(plan, other->roots[0]);
+        struct engine *engine = make_engine(with_rules ? rules : NULL, 0, 2);
+        plan->where = NULL;
+        assert_int_equal(engine_take(engine, &events, &decisions, NULL), OK);
+        for (int i = 0; i < 4; i++) {
+            bool filtered = i % 2;
+            assert_int_equal(decisions.decisions[i], filtered ? DECISION_FILTERED : DECISION_DECLINE);
+            assert_true(isnan(decisions.scores[i]) == filtered);
+            assert_int_equal(decisions.reasons[2 * i].feature, filtered ? -1 : 0);
+            if (with_rules)
+                assert_int_equal(decisions.rules_fired[i], !filtered);
+        }
+        /* Both wanted events are of card 0. */
+        assert_int_equal(column_int(&decisions.features->columns[1], &plan_features(plan)->fields[1].type, 2),
+                         2);
+        assert_true(column_is_null(&decisions.features->columns[0], 1));
+        struct state_counters counters;
+        state_counters(engine_state(engine), &counters);
+        assert_int_equal(counters.filtered, 2);
+        engine_free(engine);
+    }
+    assert_string_equal(decision_text(DECISION_FILTERED), "filtered");
+    assert_int_equal(decision_read("filtered", 8), DECISION_NONE);
+    rules_unref(rules);
+    plan_unref(other);
+    table_done(&events);
+}
+
 static void assert_rules_refused(const char *sql, const char *text)
 {
     struct rules *rules = NULL;
@@ -276,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_threshold_and_scores, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules_decide, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_filtered_events_are_not_judged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_batch_of_one_equals_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model_of_other_features, set_up, tear_down),
