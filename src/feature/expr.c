@@ -36,12 +36,13 @@ enum rep rep_of_type(const struct type *type)
     }
 }
 
+static const struct kernel *const tables[] = {
+    kernels_arithmetic, kernels_logic,    kernels_compare, kernels_math,  kernels_integer, kernels_time,
+    kernels_calendar,   kernels_interval, kernels_text,    kernels_build, kernels_hash};
+
 expr_run expr_find(const char *name, int n_args, const enum rep *args, enum rep result)
 {
     static const char letters[] = "biwdtv";
-    static const struct kernel *const tables[] = {
-        kernels_arithmetic, kernels_logic,    kernels_compare, kernels_math,  kernels_integer, kernels_time,
-        kernels_calendar,   kernels_interval, kernels_text,    kernels_build, kernels_hash};
     char wanted[4] = {0};
     assert(n_args <= 3);
     for (int i = 0; i < n_args; i++)
@@ -52,6 +53,21 @@ expr_run expr_find(const char *name, int n_args, const enum rep *args, enum rep 
                 k->result[0] == letters[result])
                 return k->run;
     return NULL;
+}
+
+const char *expr_name(const struct expr *expr)
+{
+    if (expr->run == try_cast_run)
+        return "TRY_CAST";
+    if (expr->run == try_run)
+        return "TRY";
+    if (expr->n_args == 1 && expr->run == expr_find_cast(&expr->args[0]->type, &expr->type))
+        return "CAST";
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const struct kernel *k = tables[t]; k->name; k++)
+            if (k->run == expr->run && strlen(k->args) == (size_t)expr->n_args)
+                return k->name;
+    return "";
 }
 
 /* What a program does with one distinct expression. */

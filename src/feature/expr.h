@@ -102,6 +102,10 @@ struct expr {
 typedef void (*expr_run)(const struct call *call, int64_t n);
 expr_run expr_find(const char *name, int n_args, const enum rep *args, enum rep result);
 
+/* The other way round: a name that the call of an EXPR_CALL has (a function may have several), "CAST", "TRY"
+ * or "TRY_CAST". */
+const char *expr_name(const struct expr *expr);
+
 /* Casts between representations of the same or other types; NULL where it cannot. */
 expr_run expr_find_cast(const struct type *from, const struct type *to);
 

@@ -1,0 +1,80 @@
+#include "feature/explain_memory.h"
+
+#include <math.h>
+
+#include "feature/ring.h"
+
+enum { BLOCK = 1024 /* entities are allocated so many at a time */, POISSON_MOST = 200 };
+
+/* Of the pool's blocks, up to an eighth wait to be used again. */
+static const double IDLE = 0.06;
+
+static double power2_above(double n, double least)
+{
+    double power = least;
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+/* Memory of n retained events of one entity. */
+static double ring_of(const struct layout *layout, double n)
+{
+    if (n <= 0)
+        return 0;
+    if (n <= RING_PAGE)
+        return power2_above(n, RING_FIRST) * (double)layout->event_size;
+    /* Half a page is empty at either end, and the directory is a power of two. */
+    double pages = n / RING_PAGE + 1;
+    return pages * RING_PAGE * (double)layout->event_size + power2_above(pages, 2) * sizeof(void *);
+}
+
+/* An extreme of n values without a trend has as many positions as a random order has records. */
+static double extreme_of(double n)
+{
+    return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * sizeof(uint32_t);
+}
+
+/* At most: all values differ. */
+static double map_of(const struct map *map, double n)
+{
+    double entry = ceil((map->shape.key_words * 8 + map->shape.n_frames * 4) / 8.0) * 8;
+    return n <= 0 ? 0 : power2_above(n * 4 / 3, 4) * entry;
+}
+
+static double events_memory(const struct layout *layout, double n)
+{
+    double bytes = ring_of(layout, n);
+    for (int i = 0; i < layout->n_extremes; i++)
+        bytes += extreme_of(n);
+    for (int i = 0; i < layout->n_maps; i++)
+        bytes += map_of(&layout->maps[i], n);
+    return bytes;
+}
+
+/* The mean over entities of `mean` events each. A block shrinks late, so it has the size of the busiest time
+ * that an entity had lately. */
+static double mean_memory(const struct layout *layout, double mean)
+{
+    double busy = mean + 3 * sqrt(mean);
+    if (mean > POISSON_MOST)
+        return events_memory(layout, mean > RING_PAGE ? mean : busy);
+    double probability = exp(-mean), bytes = 0;
+    for (int n = 1; n < POISSON_MOST + 12 * 15; n++) {
+        probability *= mean / n;
+        bytes += probability * events_memory(layout, fmax(n, busy));
+    }
+    return bytes;
+}
+
+void explain_memory(const struct layout *layout, double entities, double events, struct memory_estimate *ret)
+{
+    double mean = events * (double)layout->retain / entities, rows = layout->retain_rows;
+    double retained = fmax(mean, rows), inside = layout->lasting ? 1 : 1 - exp(-mean);
+    double per_entity = retained > mean ? events_memory(layout, retained) : mean_memory(layout, mean);
+    ret->live = ceil(entities * inside);
+    ret->retained = entities * retained;
+    ret->bytes = ceil(ret->live / BLOCK) * BLOCK * (double)layout->entity_size;
+    ret->bytes += power2_above(2 * ret->live, BLOCK) * sizeof(uint64_t);
+    ret->bytes += entities * per_entity * (1 + IDLE);
+}
