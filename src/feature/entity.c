@@ -49,7 +49,10 @@ static inline void put_event(const struct layout *layout, char *event, const str
         const struct stored *stored = &layout->stored[i];
         pack_put(event + stored->offset, stored->pack, &arrival->values[stored->slot]);
     }
-    memcpy(event + layout->marks_offset, &arrival->marks, (size_t)layout->mark_width);
+    if (layout->mark_width == 1)
+        event[layout->marks_offset] = (char)arrival->marks;
+    else if (layout->mark_width)
+        memcpy(event + layout->marks_offset, &arrival->marks, sizeof arrival->marks);
 }
 
 /* Releases the texts of an event that is no longer retained. */
@@ -153,7 +156,7 @@ static inline bool run_frame(struct share *share, const struct layout_frame *fra
     uint64_t marks = event_marks(layout, event);
     bool fine = true;
     for (int i = 0; i < frame->n_accumulators; i++) {
-        const struct accumulator *accumulator = &layout->accumulators[frame->accumulators[i]];
+        const struct accumulator *accumulator = &frame->accumulators[i];
         if (marks >> accumulator->slot & 1)
             fine &= run_one(share, accumulator, entity, base, event, sign);
     }
@@ -184,26 +187,111 @@ static inline bool feed(struct share *share, const struct layout_end *end, struc
     return fine;
 }
 
+/* The same where the frames run along with one slot, in one way. */
+static inline __attribute__((always_inline)) bool feed_alike(const struct layout *layout,
+                                                             const struct layout_end *end, char *base,
+                                                             const char *event, enum run_along run)
+{
+    const struct accumulator *accumulator = &layout->accumulators[end->first];
+    const struct accumulator *last = &layout->accumulators[end->last];
+    bool fine = true;
+    if (!(event_marks(layout, event) >> accumulator->slot & 1))
+        return true;
+    if (run == RUN_SMALL) {
+        int64_t value = pack_int(event + accumulator->value, accumulator->pack);
+        for (; accumulator != last; accumulator++) {
+            struct small_sum *small = (struct small_sum *)(base + accumulator->offset);
+            small->sum += value;
+            small->count++;
+        }
+    } else {
+        double value = pack_real(event + accumulator->value, PACK_DOUBLE);
+        __int128 grid;
+        bool on_grid = exact_on_grid(value, &grid);
+        for (; accumulator != last; accumulator++)
+            fine &= exact_run((struct exact *)(base + accumulator->offset), value, on_grid, grid, 1);
+    }
+    return fine;
+}
+
+/* Feeds an end what is not newer than `newest`, and not at `limit`. */
+static inline __attribute__((always_inline)) bool feed_until(struct share *share,
+                                                             const struct layout_end *end,
+                                                             struct entity *entity, uint32_t *at,
+                                                             uint32_t limit, int64_t newest,
+                                                             enum run_along run)
+{
+    const struct layout *layout = share->layout;
+    uint32_t high = *at;
+    bool fine = true;
+    for (; high != limit; high++) {
+        const char *event = event_at(layout, entity, high);
+        if (event_time(event) > newest)
+            break;
+        if (run == RUN_ANYTHING)
+            fine &= feed(share, end, entity, high, event);
+        else if (run != RUN_NOTHING)
+            fine &= feed_alike(layout, end, (char *)entity, event, run);
+    }
+    *at = high;
+    return fine;
+}
+
 static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time,
                                uint32_t limit)
 {
     const struct layout *layout = share->layout;
     const struct layout_end *end = &layout->ends[i];
     uint32_t *high = &entity_highs(layout, entity)[i];
-    bool fine = true;
-    if (end->unit == FRAME_ROWS) {
-        uint32_t target = ring_clamp(entity, (int64_t)ring_count(entity) - end->end);
-        for (; *high - entity->first < target - entity->first; ++*high)
-            fine &= feed(share, end, entity, *high, event_at(layout, entity, *high));
-        return fine;
-    }
     int64_t newest = time - end->end;
-    for (; *high != limit; ++*high) {
-        const char *event = event_at(layout, entity, *high);
-        if (event_time(event) > newest)
-            break;
-        fine &= feed(share, end, entity, *high, event);
+    if (end->unit == FRAME_ROWS) {
+        limit = ring_clamp(entity, (int64_t)ring_count(entity) - end->end);
+        if (limit - entity->first < *high - entity->first)
+            return true;
+        newest = INT64_MAX;
     }
+    switch (end->run) {
+    case RUN_NOTHING:
+        return feed_until(share, end, entity, high, limit, newest, RUN_NOTHING);
+    case RUN_SMALL:
+        return feed_until(share, end, entity, high, limit, newest, RUN_SMALL);
+    case RUN_DOUBLE:
+        return feed_until(share, end, entity, high, limit, newest, RUN_DOUBLE);
+    default:
+        return feed_until(share, end, entity, high, limit, newest, RUN_ANYTHING);
+    }
+}
+
+/* Takes from a frame what is older than `oldest`, up to `limit`. */
+static inline __attribute__((always_inline)) bool drop_until(struct share *share,
+                                                             const struct layout_frame *frame,
+                                                             struct entity *entity, uint32_t *at,
+                                                             uint32_t limit, int64_t oldest,
+                                                             enum run_along run)
+{
+    const struct layout *layout = share->layout;
+    const struct accumulator *accumulator = frame->accumulators;
+    char *base = (char *)entity;
+    uint32_t low = *at;
+    bool fine = true;
+    for (; low != limit; low++) {
+        const char *event = event_at(layout, entity, low);
+        if (event_time(event) >= oldest)
+            break;
+        if (run == RUN_ANYTHING) {
+            fine &= run_frame(share, frame, entity, base, event, -1);
+        } else if (run != RUN_NOTHING && (event_marks(layout, event) >> accumulator->slot & 1)) {
+            if (run == RUN_DOUBLE) {
+                fine &= exact_remove((struct exact *)(base + accumulator->offset),
+                                     pack_real(event + accumulator->value, PACK_DOUBLE));
+            } else {
+                struct small_sum *small = (struct small_sum *)(base + accumulator->offset);
+                small->sum -= pack_int(event + accumulator->value, accumulator->pack);
+                small->count--;
+            }
+        }
+    }
+    *at = low;
     return fine;
 }
 
@@ -211,26 +299,28 @@ static inline bool advance_low(struct share *share, struct entity *entity, int f
 {
     const struct layout *layout = share->layout;
     const struct layout_frame *frame = &layout->frames[f];
-    uint32_t *low = &entity_lows(layout, entity)[f], high = entity_highs(layout, entity)[frame->end];
-    uint32_t target = high;
+    uint32_t *low = &entity_lows(layout, entity)[f], limit = entity_highs(layout, entity)[frame->end];
     int64_t oldest = time - frame->start;
-    bool fine = true;
     if (frame->unbounded)
         return true;
     if (frame->unit == FRAME_ROWS) {
+        uint32_t target = ring_clamp(entity, (int64_t)ring_count(entity) - 1 - frame->start);
+        if (current && target - entity->first < limit - entity->first)
+            limit = target;
+        if (limit - entity->first < *low - entity->first)
+            return true;
         oldest = INT64_MAX;
-        target = ring_clamp(entity, (int64_t)ring_count(entity) - 1 - frame->start);
-        if (target - entity->first > high - entity->first || !current)
-            target = high;
     }
-    for (; *low - entity->first < target - entity->first; ++*low) {
-        const char *event = event_at(layout, entity, *low);
-        if (event_time(event) >= oldest)
-            break;
-        if (frame->n_accumulators)
-            fine &= run_frame(share, frame, entity, (char *)entity, event, -1);
+    switch (frame->run) {
+    case RUN_NOTHING:
+        return drop_until(share, frame, entity, low, limit, oldest, RUN_NOTHING);
+    case RUN_SMALL:
+        return drop_until(share, frame, entity, low, limit, oldest, RUN_SMALL);
+    case RUN_DOUBLE:
+        return drop_until(share, frame, entity, low, limit, oldest, RUN_DOUBLE);
+    default:
+        return drop_until(share, frame, entity, low, limit, oldest, RUN_ANYTHING);
     }
-    return fine;
 }
 
 /* Moves every frame forward to `time`, which is not before where they stand. current: the newest event is

@@ -52,30 +52,34 @@ static inline bool exact_on_grid(double value, __int128 *ret)
     return true;
 }
 
+/* Adds (sign 1) or removes (-1) a value that exact_on_grid was asked about before: one conversion may serve
+ * several sums. */
+static inline __attribute__((always_inline)) bool exact_run(struct exact *exact, double value, bool on_grid,
+                                                            __int128 grid, int sign)
+{
+    __int128 sum;
+    bool over = sign > 0 ? __builtin_add_overflow(exact->sum, grid, &sum)
+                         : __builtin_sub_overflow(exact->sum, grid, &sum);
+    if (on_grid && !over)
+        exact->sum = sum;
+    else if (!exact_spill_double(exact, value, sign))
+        return false;
+    exact->count += sign;
+    return true;
+}
+
 static inline bool exact_add(struct exact *exact, double value)
 {
-    __int128 grid, sum;
-    if (!exact_on_grid(value, &grid) || __builtin_add_overflow(exact->sum, grid, &sum)) {
-        if (!exact_spill_double(exact, value, 1))
-            return false;
-    } else {
-        exact->sum = sum;
-    }
-    exact->count++;
-    return true;
+    __int128 grid;
+    bool on_grid = exact_on_grid(value, &grid);
+    return exact_run(exact, value, on_grid, grid, 1);
 }
 
 static inline bool exact_remove(struct exact *exact, double value)
 {
-    __int128 grid, sum;
-    if (!exact_on_grid(value, &grid) || __builtin_sub_overflow(exact->sum, grid, &sum)) {
-        if (!exact_spill_double(exact, value, -1))
-            return false;
-    } else {
-        exact->sum = sum;
-    }
-    exact->count--;
-    return true;
+    __int128 grid;
+    bool on_grid = exact_on_grid(value, &grid);
+    return exact_run(exact, value, on_grid, grid, -1);
 }
 
 static inline bool exact_add_wide(struct exact *exact, __int128 value)

@@ -96,6 +96,19 @@ static const struct stored *find_stored(const struct layout *layout, int slot)
     return NULL;
 }
 
+/* The type that a slot's values fit: an integer that was only widened, as avg() does, is kept as it was. */
+static const struct type *narrowest(const struct slot *slot)
+{
+    const struct expr *expr = slot->argument;
+    while (expr->kind == EXPR_CALL && expr->n_args == 1 && expr->rep == REP_INT &&
+           expr->args[0]->rep == REP_INT && type_is_integer(expr->type.id) &&
+           type_is_integer(expr->args[0]->type.id) &&
+           type_width(expr->args[0]->type.id) < type_width(expr->type.id) &&
+           expr->run == expr_find_cast(&expr->args[0]->type, &expr->type))
+        expr = expr->args[0];
+    return &expr->type;
+}
+
 static void lay_out_event(const struct plan *plan, int group, struct layout *layout)
 {
     const struct group *g = layout->group;
@@ -111,7 +124,7 @@ static void lay_out_event(const struct plan *plan, int group, struct layout *lay
         }
         if (!stored || !g->slots[s].argument)
             continue;
-        enum pack pack = pack_of_type(&g->slots[s].type);
+        enum pack pack = pack_of_type(narrowest(&g->slots[s]));
         bool text = g->slots[s].rep == REP_TEXT;
         layout->stored[layout->n_stored++] = (struct stored){(int)s, at, pack, text, forever};
         layout->has_text |= text;
@@ -127,7 +140,7 @@ static enum accumulator_kind sum_kind(const struct slot *slot)
         return ACCUMULATE_DOUBLE;
     if (slot->rep == REP_WIDE)
         return ACCUMULATE_WIDE;
-    return pack_width(pack_of_type(&slot->type)) <= 4 ? ACCUMULATE_SMALL : ACCUMULATE_INT;
+    return pack_width(pack_of_type(narrowest(slot))) <= 4 ? ACCUMULATE_SMALL : ACCUMULATE_INT;
 }
 
 /* A frame needs one accumulator per slot for count, sum and variance, the widest that is asked for, and
@@ -197,13 +210,47 @@ static void lay_out_accumulators(const struct plan *plan, int group, struct layo
         const struct stored *stored = find_stored(layout, accumulator->slot);
         end->first = end->last ? end->first : i;
         end->last = i + 1;
-        frame->accumulators[frame->n_accumulators++] = i;
+        frame->n_accumulators++;
         if (stored) {
             accumulator->value = stored->offset;
             accumulator->pack = stored->pack;
         }
         if (accumulator->kind == ACCUMULATE_DISTINCT)
             place_in_map(layout, accumulator);
+    }
+}
+
+/* Accumulators that are the same but for their frames. */
+static enum run_along run_of(const struct accumulator *accumulators, int n)
+{
+    enum run_along run = RUN_NOTHING;
+    for (int i = 0; i < n; i++) {
+        const struct accumulator *one = &accumulators[i];
+        run = one->kind == ACCUMULATE_SMALL                                ? RUN_SMALL
+              : one->kind == ACCUMULATE_DOUBLE && one->pack == PACK_DOUBLE ? RUN_DOUBLE
+                                                                           : RUN_ANYTHING;
+        if (run == RUN_ANYTHING || one->slot != accumulators[0].slot || one->kind != accumulators[0].kind)
+            return RUN_ANYTHING;
+    }
+    return run;
+}
+
+static void lay_out_runs(struct layout *layout)
+{
+    struct accumulator *at = layout->frame_accumulators;
+    for (int f = 0; f < layout->n_frames; f++) {
+        struct layout_frame *frame = &layout->frames[f];
+        frame->accumulators = at;
+        for (int i = 0; i < layout->n_accumulators; i++)
+            if (layout->accumulators[i].frame == f)
+                *at++ = layout->accumulators[i];
+        frame->run =
+            frame->n_accumulators > 1 ? RUN_ANYTHING : run_of(frame->accumulators, frame->n_accumulators);
+    }
+    for (int e = 0; e < layout->n_ends; e++) {
+        struct layout_end *end = &layout->ends[e];
+        bool more = end->first_extreme < end->last_extreme || end->first_marked < end->last_marked;
+        end->run = more ? RUN_ANYTHING : run_of(layout->accumulators + end->first, end->last - end->first);
     }
 }
 
@@ -437,7 +484,7 @@ static bool make_room(const struct plan *plan, struct layout *layout)
     layout->ends = memory_new(frames, sizeof *layout->ends);
     layout->stored = memory_new(layout->group->n_slots, sizeof *layout->stored);
     layout->accumulators = memory_new(windows, sizeof *layout->accumulators);
-    layout->frame_accumulators = memory_new(frames * windows, sizeof *layout->frame_accumulators);
+    layout->frame_accumulators = memory_new(windows, sizeof *layout->frame_accumulators);
     layout->maps = memory_new(windows, sizeof *layout->maps);
     layout->extremes = memory_new(windows, sizeof *layout->extremes);
     layout->marked = memory_new(windows, sizeof *layout->marked);
@@ -464,14 +511,13 @@ int layout_new(const struct plan *plan, int group, struct layout *ret, struct er
         return error_set(error, CODE_MEMORY, "no memory for a window's layout");
     }
     lay_out_frames(&layout);
-    for (int f = 0; f < layout.n_frames; f++)
-        layout.frames[f].accumulators = layout.frame_accumulators + (size_t)f * plan->n_windows;
     lay_out_event(plan, group, &layout);
     lay_out_accumulators(plan, group, &layout);
     lay_out_extremes(plan, group, &layout);
     lay_out_marked(plan, group, &layout);
     lay_out_remembered(plan, group, &layout);
     lay_out_entity(&layout);
+    lay_out_runs(&layout);
     find_readings(plan, group, &layout);
     *ret = layout;
     return OK;

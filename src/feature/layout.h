@@ -143,18 +143,23 @@ struct text_key {
     int part, word;
 };
 
+/* What runs along with a frame or an end, where it is of one kind: its loop has no choices left. */
+enum run_along { RUN_NOTHING, RUN_SMALL, RUN_DOUBLE, RUN_ANYTHING };
+
 struct layout_frame {
     enum frame_unit unit;
     bool unbounded;
+    enum run_along run;
     int64_t start;
     int end;
-    int *accumulators; /* places in layout->accumulators: what runs along */
+    struct accumulator *accumulators; /* copies of those that run along */
     int n_accumulators;
 };
 
 struct layout_end {
     enum frame_unit unit;
     bool exclusive;
+    enum run_along run;
     int64_t end;
     int first, last; /* its accumulators: layout->accumulators[first .. last) */
     int first_extreme, last_extreme;
@@ -171,7 +176,7 @@ struct layout {
     struct layout_end *ends;
     struct stored *stored;
     struct accumulator *accumulators; /* those of one end, and in it of one slot, stand together */
-    int *frame_accumulators;
+    struct accumulator *frame_accumulators;
     struct map *maps;
     struct extreme *extremes; /* by end */
     struct marked *marked;    /* the last ones by end, then the first ones */

@@ -68,24 +68,38 @@ static inline size_t pack_width(enum pack pack)
 /* `value` in its representation (integers in .integer, BOOLEAN too). */
 static inline void pack_put(char *at, enum pack pack, const union value *value)
 {
-    if (pack == PACK_DOUBLE || pack == PACK_INT64) {
-        memcpy(at, value, 8);
-    } else if (pack == PACK_FLOAT) {
-        float narrow = (float)value->real;
+    /* Integers: the low bytes of a little-endian number. */
+    float narrow;
+    switch (pack) {
+    case PACK_INT8:
+    case PACK_UINT8:
+        memcpy(at, value, 1);
+        break;
+    case PACK_INT16:
+    case PACK_UINT16:
+        memcpy(at, value, 2);
+        break;
+    case PACK_INT32:
+    case PACK_UINT32:
+        memcpy(at, value, 4);
+        break;
+    case PACK_FLOAT:
+        narrow = (float)value->real;
         memcpy(at, &narrow, sizeof narrow);
-    } else if (pack == PACK_WIDE) {
-        memcpy(at, &value->wide, 16);
-    } else {
-        /* The low bytes of a little-endian integer. */
-        memcpy(at, &value->integer, pack_width(pack));
+        break;
+    case PACK_WIDE:
+        memcpy(at, value, 16);
+        break;
+    default:
+        memcpy(at, value, 8);
     }
 }
 
-#define PACK_LOAD(c_type)                \
-    {                                    \
-        c_type value;                    \
+#define PACK_LOAD(c_type)                 \
+    {                                     \
+        c_type value;                     \
         memcpy(&value, at, sizeof value); \
-        return value;                    \
+        return value;                     \
     }
 
 static inline int64_t pack_int(const char *at, enum pack pack)

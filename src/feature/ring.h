@@ -40,7 +40,8 @@ static inline uint64_t event_marks(const struct layout *layout, const char *even
     if (layout->mark_width == 1)
         return *(const uint8_t *)(event + layout->marks_offset);
     uint64_t marks = 0;
-    memcpy(&marks, event + layout->marks_offset, (size_t)layout->mark_width);
+    if (layout->mark_width)
+        memcpy(&marks, event + layout->marks_offset, sizeof marks);
     return marks;
 }
 
