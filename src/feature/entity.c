@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "feature/extremes.h"
+#include "feature/advance.h"
 #include "feature/kernels.h"
 #include "feature/ring.h"
 #include "feature/strings.h"
@@ -74,268 +75,6 @@ void share_drop_key(const struct share *share, const uint64_t *key)
         if (!is_null)
             strings_release(share->strings, key[layout->text_keys[i].word]);
     }
-}
-
-/* The words by which count(DISTINCT) knows a value: 0.0 is -0.0, all NaNs are one. */
-static void distinct_key(const struct accumulator *accumulator, const char *event, uint64_t key[2])
-{
-    const char *at = event + accumulator->value;
-    key[1] = 0;
-    if (accumulator->pack == PACK_DOUBLE || accumulator->pack == PACK_FLOAT) {
-        double value = pack_real(at, accumulator->pack);
-        value = value == 0 ? 0 : value;
-        memcpy(key, &value, sizeof value);
-        if (value != value)
-            key[0] = UINT64_C(0x7ff8000000000000);
-    } else if (accumulator->pack == PACK_WIDE) {
-        __int128 value = pack_wide(at);
-        memcpy(key, &value, sizeof value);
-    } else {
-        key[0] = (uint64_t)pack_int(at, accumulator->pack);
-    }
-}
-
-static bool run_distinct(struct share *share, const struct accumulator *accumulator, struct entity *entity,
-                         int64_t *live, const char *event, int sign)
-{
-    const struct map *map = &share->layout->maps[accumulator->map];
-    struct distinct *distinct = entity_at(entity, map->offset);
-    uint64_t key[2];
-    bool fine = true;
-    distinct_key(accumulator, event, key);
-    share->bytes -= (int64_t)distinct_bytes(&map->shape, distinct);
-    if (sign > 0)
-        fine = distinct_add(&map->shape, distinct, key, accumulator->place, live);
-    else
-        distinct_remove(&map->shape, distinct, key, accumulator->place, live);
-    share->bytes += (int64_t)distinct_bytes(&map->shape, distinct);
-    return fine;
-}
-
-/* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. */
-static inline __attribute__((always_inline)) bool run_one(struct share *share,
-                                                          const struct accumulator *accumulator,
-                                                          struct entity *entity, char *base,
-                                                          const char *event, int sign)
-{
-    char *to = base + accumulator->offset;
-    const char *at = event + accumulator->value;
-    struct small_sum *small = (struct small_sum *)to;
-    struct exact *exact = (struct exact *)to;
-    __int128 wide;
-    switch (accumulator->kind) {
-    case ACCUMULATE_DOUBLE:
-        return sign > 0 ? exact_add(exact, pack_real(at, accumulator->pack))
-                        : exact_remove(exact, pack_real(at, accumulator->pack));
-    case ACCUMULATE_SMALL:
-        small->sum += sign * pack_int(at, accumulator->pack);
-        small->count += sign;
-        return true;
-    case ACCUMULATE_COUNT:
-        *(int64_t *)to += sign;
-        return true;
-    case ACCUMULATE_INT:
-        wide = pack_int(at, accumulator->pack);
-        return sign > 0 ? exact_add_wide(exact, wide) : exact_remove_wide(exact, wide);
-    case ACCUMULATE_WIDE:
-        wide = pack_wide(at);
-        return sign > 0 ? exact_add_wide(exact, wide) : exact_remove_wide(exact, wide);
-    case ACCUMULATE_SQUARES:
-        return sign > 0 ? exact_squares_add((struct exact_squares *)to, pack_real(at, accumulator->pack))
-                        : exact_squares_remove((struct exact_squares *)to, pack_real(at, accumulator->pack));
-    default:
-        return run_distinct(share, accumulator, entity, (int64_t *)to, event, sign);
-    }
-}
-
-/* The same for all that runs along with a frame. */
-static inline bool run_frame(struct share *share, const struct layout_frame *frame, struct entity *entity,
-                             char *base, const char *event, int sign)
-{
-    const struct layout *layout = share->layout;
-    uint64_t marks = event_marks(layout, event);
-    bool fine = true;
-    for (int i = 0; i < frame->n_accumulators; i++) {
-        const struct accumulator *accumulator = &frame->accumulators[i];
-        if (marks >> accumulator->slot & 1)
-            fine &= run_one(share, accumulator, entity, base, event, sign);
-    }
-    return fine;
-}
-
-/* An event passes the high cursor of an end: every frame with that end gains it. */
-static inline bool feed(struct share *share, const struct layout_end *end, struct entity *entity,
-                        uint32_t position, const char *event)
-{
-    const struct layout *layout = share->layout;
-    uint64_t marks = event_marks(layout, event);
-    bool fine = true;
-    for (int i = end->first; i < end->last; i++) {
-        const struct accumulator *accumulator = &layout->accumulators[i];
-        if (marks >> accumulator->slot & 1)
-            fine &= run_one(share, accumulator, entity, (char *)entity, event, 1);
-    }
-    for (int i = end->first_extreme; i < end->last_extreme; i++) {
-        const struct extreme *extreme = &layout->extremes[i];
-        if (marks >> extreme->slot & 1)
-            fine &= extremes_push(extreme, layout, entity, share->strings, entity_at(entity, extreme->offset),
-                                  position, &share->pool);
-    }
-    for (int i = end->first_marked; i < end->last_marked; i++)
-        if (marks >> layout->marked[i].slot & 1)
-            *entity_marked(entity, &layout->marked[i]) = position;
-    return fine;
-}
-
-/* The same where the frames run along with one slot, in one way. */
-static inline __attribute__((always_inline)) bool feed_alike(const struct layout *layout,
-                                                             const struct layout_end *end, char *base,
-                                                             const char *event, enum run_along run)
-{
-    const struct accumulator *accumulator = &layout->accumulators[end->first];
-    const struct accumulator *last = &layout->accumulators[end->last];
-    bool fine = true;
-    if (!(event_marks(layout, event) >> accumulator->slot & 1))
-        return true;
-    if (run == RUN_SMALL) {
-        int64_t value = pack_int(event + accumulator->value, accumulator->pack);
-        for (; accumulator != last; accumulator++) {
-            struct small_sum *small = (struct small_sum *)(base + accumulator->offset);
-            small->sum += value;
-            small->count++;
-        }
-    } else {
-        double value = pack_real(event + accumulator->value, PACK_DOUBLE);
-        __int128 grid;
-        bool on_grid = exact_on_grid(value, &grid);
-        for (; accumulator != last; accumulator++)
-            fine &= exact_run((struct exact *)(base + accumulator->offset), value, on_grid, grid, 1);
-    }
-    return fine;
-}
-
-/* Feeds an end what is not newer than `newest`, and not at `limit`. */
-static inline __attribute__((always_inline)) bool feed_until(struct share *share,
-                                                             const struct layout_end *end,
-                                                             struct entity *entity, uint32_t *at,
-                                                             uint32_t limit, int64_t newest,
-                                                             enum run_along run)
-{
-    const struct layout *layout = share->layout;
-    uint32_t high = *at;
-    bool fine = true;
-    for (; high != limit; high++) {
-        const char *event = event_at(layout, entity, high);
-        if (event_time(event) > newest)
-            break;
-        if (run == RUN_ANYTHING)
-            fine &= feed(share, end, entity, high, event);
-        else if (run != RUN_NOTHING)
-            fine &= feed_alike(layout, end, (char *)entity, event, run);
-    }
-    *at = high;
-    return fine;
-}
-
-static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time,
-                               uint32_t limit)
-{
-    const struct layout *layout = share->layout;
-    const struct layout_end *end = &layout->ends[i];
-    uint32_t *high = &entity_highs(layout, entity)[i];
-    int64_t newest = time - end->end;
-    if (end->unit == FRAME_ROWS) {
-        limit = ring_clamp(entity, (int64_t)ring_count(entity) - end->end);
-        if (limit - entity->first < *high - entity->first)
-            return true;
-        newest = INT64_MAX;
-    }
-    switch (end->run) {
-    case RUN_NOTHING:
-        return feed_until(share, end, entity, high, limit, newest, RUN_NOTHING);
-    case RUN_SMALL:
-        return feed_until(share, end, entity, high, limit, newest, RUN_SMALL);
-    case RUN_DOUBLE:
-        return feed_until(share, end, entity, high, limit, newest, RUN_DOUBLE);
-    default:
-        return feed_until(share, end, entity, high, limit, newest, RUN_ANYTHING);
-    }
-}
-
-/* Takes from a frame what is older than `oldest`, up to `limit`. */
-static inline __attribute__((always_inline)) bool drop_until(struct share *share,
-                                                             const struct layout_frame *frame,
-                                                             struct entity *entity, uint32_t *at,
-                                                             uint32_t limit, int64_t oldest,
-                                                             enum run_along run)
-{
-    const struct layout *layout = share->layout;
-    const struct accumulator *accumulator = frame->accumulators;
-    char *base = (char *)entity;
-    uint32_t low = *at;
-    bool fine = true;
-    for (; low != limit; low++) {
-        const char *event = event_at(layout, entity, low);
-        if (event_time(event) >= oldest)
-            break;
-        if (run == RUN_ANYTHING) {
-            fine &= run_frame(share, frame, entity, base, event, -1);
-        } else if (run != RUN_NOTHING && (event_marks(layout, event) >> accumulator->slot & 1)) {
-            if (run == RUN_DOUBLE) {
-                fine &= exact_remove((struct exact *)(base + accumulator->offset),
-                                     pack_real(event + accumulator->value, PACK_DOUBLE));
-            } else {
-                struct small_sum *small = (struct small_sum *)(base + accumulator->offset);
-                small->sum -= pack_int(event + accumulator->value, accumulator->pack);
-                small->count--;
-            }
-        }
-    }
-    *at = low;
-    return fine;
-}
-
-static inline bool advance_low(struct share *share, struct entity *entity, int f, int64_t time, bool current)
-{
-    const struct layout *layout = share->layout;
-    const struct layout_frame *frame = &layout->frames[f];
-    uint32_t *low = &entity_lows(layout, entity)[f], limit = entity_highs(layout, entity)[frame->end];
-    int64_t oldest = time - frame->start;
-    if (frame->unbounded)
-        return true;
-    if (frame->unit == FRAME_ROWS) {
-        uint32_t target = ring_clamp(entity, (int64_t)ring_count(entity) - 1 - frame->start);
-        if (current && target - entity->first < limit - entity->first)
-            limit = target;
-        if (limit - entity->first < *low - entity->first)
-            return true;
-        oldest = INT64_MAX;
-    }
-    switch (frame->run) {
-    case RUN_NOTHING:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_NOTHING);
-    case RUN_SMALL:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_SMALL);
-    case RUN_DOUBLE:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_DOUBLE);
-    default:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_ANYTHING);
-    }
-}
-
-/* Moves every frame forward to `time`, which is not before where they stand. current: the newest event is
- * the current row; else there is none. */
-static bool advance(struct share *share, struct entity *entity, int64_t time, bool current)
-{
-    const struct layout *layout = share->layout;
-    bool fine = true;
-    for (int i = 0; i < layout->n_ends; i++)
-        fine &= advance_end(share, entity, i, time,
-                            entity->end - (uint32_t)(current && layout->ends[i].exclusive));
-    for (int f = 0; f < layout->n_frames; f++)
-        fine &= advance_low(share, entity, f, time, current);
-    entity->position = time;
-    return fine;
 }
 
 /* A value that outlives its event takes its text along. */
@@ -445,7 +184,7 @@ static bool join(struct share *share, struct entity *entity, uint32_t position, 
         if (!frame->unbounded && share->fed[frame->end] && !share->inside[f])
             lows[f]++;
         if (share->inside[f])
-            fine &= run_frame(share, frame, entity, (char *)entity, event, 1);
+            fine &= frame_run(share, frame, entity, (char *)entity, event, 1);
     }
     return fine;
 }
@@ -506,7 +245,7 @@ static bool run_between(struct share *share, const struct layout_frame *frame, s
 {
     bool fine = true;
     for (; from < to; from++)
-        fine &= run_frame(share, frame, entity, (char *)entity,
+        fine &= frame_run(share, frame, entity, (char *)entity,
                           event_at(share->layout, entity, entity->first + from), sign);
     return fine;
 }
@@ -567,7 +306,7 @@ static bool sum_alone(struct share *share, struct entity *entity, uint32_t posit
         if (accumulator->kind == ACCUMULATE_DISTINCT)
             *(int64_t *)(share->alone + accumulator->offset) = 1;
         else
-            fine &= run_one(share, accumulator, entity, share->alone, event, 1);
+            fine &= accumulator_run(share, accumulator, entity, share->alone, event, 1);
     }
     return fine;
 }
@@ -600,7 +339,7 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
     bool fine = true;
     for (int f = 0; f < layout->n_frames; f++)
         if (share->inside[f])
-            fine &= run_frame(share, &layout->frames[f], entity, (char *)entity, event, -1);
+            fine &= frame_run(share, &layout->frames[f], entity, (char *)entity, event, -1);
     if (layout->has_text)
         drop_texts(share, event);
     ring_close(layout, entity, position);
@@ -653,7 +392,7 @@ bool entity_settle(struct share *share, struct entity *entity, const struct view
     if (view->too_late)
         return fine & leave(share, entity, view->position);
     fine &= join_positions(share, entity, view->position);
-    return fine & advance(share, entity, entity->position, true);
+    return fine & frames_advance(share, entity, entity->position, true);
 }
 
 bool entity_take(struct share *share, struct entity *entity, const struct arrival *arrival, struct view *ret)
@@ -666,7 +405,7 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     put_event(layout, event_at(layout, entity, entity->end), arrival);
     *ret = (struct view){
         entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false};
-    bool fine = advance(share, entity, arrival->time, true);
+    bool fine = frames_advance(share, entity, arrival->time, true);
     evict(share, entity, arrival->floor);
     return fine;
 }
@@ -694,7 +433,7 @@ bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
     if (layout->retain_rows || !ring_count(entity))
         return false;
     /* Only sums without a start remain: every event has entered them. */
-    advance(share, entity, floor, false);
+    frames_advance(share, entity, floor, false);
     evict(share, entity, INT64_MAX);
     ring_free(layout, entity, &share->pool);
     return false;
