@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")"
 ./setup.sh
-for program in generate features memory; do
+for program in generate features rich memory; do
     echo "== bench/$program.py"
     ./$program.py
 done
