@@ -20,7 +20,7 @@ struct share {
     const struct layout *layout;
     struct strings *strings; /* of VARCHAR keys and values; NULL without */
     struct pool pool;        /* rings and extremes */
-    int64_t bytes;           /* maps, now */
+    int64_t bytes;           /* maps and what sums spilled into, now */
     /* For events that are not the newest: cursors before they came, and of their own windows. */
     uint32_t *lows, *highs, *view_lows, *view_highs;
     bool *fed, *inside; /* per end, per frame: is the event part of where the frames stand? */

@@ -10,16 +10,31 @@
 
 enum { GRID_BIT = -EXACT_SMALLEST - EXACT_GRID }; /* of the accumulator: the 128-bit sum's unit */
 
+static _Thread_local int64_t spilled;
+
+int64_t exact_spilled(void)
+{
+    return spilled;
+}
+
+void exact_spill_count(int64_t bytes)
+{
+    spilled += bytes;
+}
+
 void exact_done(struct exact *exact)
 {
+    spilled -= exact->spill ? (int64_t)sizeof *exact->spill : 0;
     free(exact->spill);
     exact->spill = NULL;
 }
 
 static bool spill_ready(struct exact *exact)
 {
-    if (!exact->spill)
+    if (!exact->spill) {
         exact->spill = calloc(1, sizeof *exact->spill);
+        spilled += exact->spill ? (int64_t)sizeof *exact->spill : 0;
+    }
     return exact->spill != NULL;
 }
 

@@ -32,6 +32,10 @@ enum { EXACT_GRID = 75 }; /* the unit of a double's sum is 2^-EXACT_GRID */
 
 void exact_done(struct exact *exact);
 
+/* Bytes that sums spilled into on this thread, less what this thread gave back: its difference over some work
+ * is what that work took, without a look at each sum. */
+int64_t exact_spilled(void);
+
 /* The slow ways, for what does not fit. sign: +1 to add, -1 to remove. False: no memory, nothing changed. */
 bool exact_spill_double(struct exact *exact, double value, int sign);
 bool exact_spill_wide(struct exact *exact, __int128 value, int sign);

@@ -19,6 +19,9 @@ struct exact_spill {
     int64_t nan, positive, negative; /* how many NaN, +inf, -inf are in the sum */
 };
 
+/* Adds to exact_spilled. */
+void exact_spill_count(int64_t bytes);
+
 /* The magnitude of the whole sum, spilled or not, in units of 2^-1074; true if negative. */
 bool exact_total(const struct exact *exact, uint64_t ret[EXACT_LIMBS]);
 

@@ -23,6 +23,16 @@ static struct squares_spill *spill_of(const struct exact_squares *squares)
     return (struct squares_spill *)squares->sum.spill;
 }
 
+/* What a spill has beyond that of a sum, which counts its own part. */
+static const int64_t beyond = sizeof(struct squares_spill) - sizeof(struct exact_spill);
+
+void exact_squares_done(struct exact_squares *squares)
+{
+    if (squares->sum.spill)
+        exact_spill_count(-beyond);
+    exact_done(&squares->sum);
+}
+
 bool exact_squares_spill(struct exact_squares *squares, double value, int sign)
 {
     if (!squares->sum.spill) {
@@ -30,6 +40,7 @@ bool exact_squares_spill(struct exact_squares *squares, double value, int sign)
         if (!spill)
             return false;
         squares->sum.spill = &spill->sum;
+        exact_spill_count(sizeof *spill);
     }
     exact_spill_double(&squares->sum, value, sign);
     if (isfinite(value)) {

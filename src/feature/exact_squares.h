@@ -22,10 +22,7 @@ struct exact_squares {
     unsigned __int128 squares[2]; /* low, high; in units of 2^(-2 * EXACT_GRID) */
 };
 
-static inline void exact_squares_done(struct exact_squares *squares)
-{
-    exact_done(&squares->sum);
-}
+void exact_squares_done(struct exact_squares *squares);
 
 /* The slow way, for what does not fit. sign: +1 to add, -1 to remove. False: no memory, nothing changed. */
 bool exact_squares_spill(struct exact_squares *squares, double value, int sign);

@@ -207,6 +207,7 @@ static void step_windows(void *context, int task)
     uint32_t rows[SLICE];
     if (staged->level != state->level)
         return;
+    int64_t spilled = exact_spilled();
     int n = find_rows(state, staged, t, rows);
     if (!find_entities(staged, entities, rows, n)) {
         fail(state);
@@ -227,6 +228,7 @@ static void step_windows(void *context, int task)
         entities_sweep(entities, state->high_water - state->options.lateness_us, staged->due[t]);
         staged->due[t] = 0;
     }
+    entities_share(entities)->bytes += exact_spilled() - spilled;
 }
 
 /* Features of rows that WHERE leaves out are NULL, whatever they would be. */

@@ -30,7 +30,7 @@ struct state_options {
 struct state_counters {
     int64_t events, late, too_late, filtered, expression_errors;
     int64_t entities, retained; /* now */
-    int64_t bytes;              /* of windows, entities and their texts, now */
+    int64_t bytes; /* of windows, entities and their texts, now; without what a batch needs, allocated once */
 };
 
 int state_new(struct plan *plan, const struct state_options *options, struct state **ret,

@@ -411,6 +411,51 @@ static void test_memory_is_bounded_by_the_windows(void **unused)
     stop(&f);
 }
 
+/* What does not fit a sum of 128 bits takes memory of its own, until its entity goes. */
+static void test_what_spills_counts_as_memory(void **unused)
+{
+    (void)unused;
+    static const char sql[] = KEYED "sum(x)" OVER("9", "CURRENT ROW") " AS s, var_pop(x)" OVER(
+        "9", "CURRENT ROW") " AS v, "
+                            "sum(x) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN UNBOUNDED PRECEDING AND "
+                            "CURRENT ROW) AS u, "
+                            "sum(n) OVER (ORDER BY ts RANGE BETWEEN 9 PRECEDING AND CURRENT ROW) AS n FROM t";
+    char line[100];
+    struct fixture plain, spilled;
+    start(&plain, sql, 1, 0);
+    start(&spilled, sql, 1, 0);
+    take(&plain, "{\"ts\":1,\"k\":\"a\",\"x\":1}");
+    take(&spilled, "{\"ts\":1,\"k\":\"a\",\"x\":1e300}");
+    int64_t more = state_bytes(spilled.state) - state_bytes(plain.state);
+    assert_in_range(more, 1000, 3000);
+    take(&spilled, "{\"ts\":2,\"k\":\"a\",\"x\":1}");
+    /* Too late: read beside the sums that stand, in a place that all such events share. */
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(strstr(take(&spilled, "{\"ts\":1,\"k\":\"a\",\"x\":1e300}"), "\"u\":1e300"));
+        assert_in_range(state_bytes(spilled.state) - state_bytes(plain.state), more, more + 1000);
+    }
+    state_free(plain.state);
+    state_free(spilled.state);
+    plain.state = spilled.state = NULL;
+    stop(&plain);
+    stop(&spilled);
+    /* Without frames that never end, entities go. */
+    start(&plain, KEYED "sum(x)" OVER("9", "CURRENT ROW") " AS s FROM t", 1, 0);
+    start(&spilled, KEYED "sum(x)" OVER("9", "CURRENT ROW") " AS s FROM t", 1, 0);
+    take(&plain, "{\"ts\":1,\"k\":\"a\",\"x\":1}");
+    take(&spilled, "{\"ts\":1,\"k\":\"a\",\"x\":1e300}");
+    assert_true(state_bytes(spilled.state) > state_bytes(plain.state));
+    for (int i = 0; i < 200; i++) {
+        snprintf(line, sizeof line, "{\"ts\":%d,\"k\":\"b\",\"x\":1}", 20 + i);
+        take(&plain, line);
+        take(&spilled, line);
+    }
+    assert_int_equal(counters_of(&spilled).entities, 1);
+    assert_int_equal(state_bytes(spilled.state), state_bytes(plain.state));
+    stop(&plain);
+    stop(&spilled);
+}
+
 /* Every event is an entity of its own. */
 static void fill_entities(struct table *batch, int64_t n)
 {
@@ -532,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_batches_and_threads_do_not_show),
         cmocka_unit_test(test_memory_is_bounded_by_the_windows),
         cmocka_unit_test(test_beyond_the_memory_limit_nothing_is_taken),
+        cmocka_unit_test(test_what_spills_counts_as_memory),
         cmocka_unit_test(test_taking_allocates_nothing),
         cmocka_unit_test(test_strict_says_what_could_not_be_computed),
     };
