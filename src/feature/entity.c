@@ -20,12 +20,13 @@ int share_init(const struct layout *layout, struct strings *strings, struct shar
     share.view_highs = memory_new(ends, sizeof *share.view_highs);
     share.fed = memory_new(ends, sizeof *share.fed);
     share.alone = memory_aligned(layout->entity_size);
+    if (share.alone)
+        memset(share.alone, 0, layout->entity_size);
     if (!share.lows || !share.view_lows || !share.inside || !share.highs || !share.view_highs || !share.fed ||
         !share.alone) {
         share_done(&share);
         return error_set(error, CODE_MEMORY, "no memory for the windows");
     }
-    memset(share.alone, 0, layout->entity_size);
     *ret = share;
     return OK;
 }
@@ -38,6 +39,8 @@ void share_done(struct share *share)
     free(share->highs);
     free(share->view_highs);
     free(share->fed);
+    for (int i = 0; share->alone && i < share->layout->n_accumulators; i++)
+        accumulator_clear(&share->layout->accumulators[i], share->alone);
     free(share->alone);
     pool_done(&share->pool);
     *share = (struct share){0};
