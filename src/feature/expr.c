@@ -72,6 +72,9 @@ const char *expr_name(const struct expr *expr)
 
 /* What a program does with one distinct expression. */
 struct step {
+    enum expr_kind kind;
+    int index;    /* of the column or the window */
+    size_t width; /* of a value */
     const struct expr *expr;
     struct vector vector;
     struct call call;
@@ -105,7 +108,8 @@ static int add_step(struct program *program, const struct expr *expr)
         return found;
     for (int i = 0; i < expr->n_args; i++)
         add_step(program, expr->args[i]);
-    program->steps[program->n_steps].expr = expr;
+    program->steps[program->n_steps] =
+        (struct step){.kind = expr->kind, .index = expr->index, .width = rep_width(expr->rep), .expr = expr};
     return program->n_steps++;
 }
 
@@ -213,17 +217,16 @@ void program_run(struct program *program, const struct table *events, const stru
 {
     assert(n <= program->capacity);
     scratch_reset(&program->scratch);
-    for (int i = 0; i < program->n_steps; i++) {
-        struct step *step = &program->steps[i];
-        int index = step->expr->index;
-        if (step->expr->kind == EXPR_COLUMN) {
-            vector_load(&events->columns[index], &schema->fields[index].type, from, n, &step->vector);
-        } else if (step->expr->kind == EXPR_WINDOW) {
-            const struct vector *window = &windows[index];
-            step->vector.data = (char *)window->data + (size_t)window_from * rep_width(window->rep);
-            step->vector.state = window->state + window_from;
-        } else if (step->expr->kind == EXPR_CALL) {
+    for (struct step *step = program->steps, *end = step + program->n_steps; step < end; step++) {
+        if (step->kind == EXPR_CALL) {
             step->call.run(&step->call, n);
+        } else if (step->kind == EXPR_WINDOW) {
+            const struct vector *window = &windows[step->index];
+            step->vector.data = (char *)window->data + (size_t)window_from * step->width;
+            step->vector.state = window->state + window_from;
+        } else if (step->kind == EXPR_COLUMN) {
+            vector_load(&events->columns[step->index], &schema->fields[step->index].type, from, n,
+                        &step->vector);
         }
     }
 }

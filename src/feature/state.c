@@ -30,6 +30,7 @@ enum {
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
     AHEAD_BUCKET = 16,
     AHEAD_ENTITY = 8,
+    FEW = 16,   /* rows at most that are taken group by group */
     SWEEP = 64, /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
 };
@@ -197,22 +198,10 @@ static void prefetch_entity(const struct staged *staged, uint32_t row)
         __builtin_prefetch(entity + line);
 }
 
-/* Task = group x share of its keys. */
-static void step_windows(void *context, int task)
+static void take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
-    struct state *state = context;
-    struct staged *staged = &state->groups[task / state->threads];
-    int t = task % state->threads;
-    struct entities *entities = staged->shares[t];
-    uint32_t rows[SLICE];
-    if (staged->level != state->level)
-        return;
+    struct entities *entities = staged->shares[share];
     int64_t spilled = exact_spilled();
-    int n = find_rows(state, staged, t, rows);
-    if (!find_entities(staged, entities, rows, n)) {
-        fail(state);
-        return;
-    }
     for (int j = 0; j < n; j++) {
         if (j + 2 * AHEAD_ENTITY < n)
             prefetch_entity(staged, rows[j + 2 * AHEAD_ENTITY]);
@@ -223,12 +212,60 @@ static void step_windows(void *context, int task)
             return;
         }
     }
-    staged->due[t] += n;
-    if (staged->due[t] >= SWEEP) {
-        entities_sweep(entities, state->high_water - state->options.lateness_us, staged->due[t]);
-        staged->due[t] = 0;
+    staged->due[share] += n;
+    if (staged->due[share] >= SWEEP) {
+        entities_sweep(entities, state->high_water - state->options.lateness_us, staged->due[share]);
+        staged->due[share] = 0;
     }
     entities_share(entities)->bytes += exact_spilled() - spilled;
+}
+
+/* Task = group x share of its keys. */
+static void step_windows(void *context, int task)
+{
+    struct state *state = context;
+    struct staged *staged = &state->groups[task / state->threads];
+    int share = task % state->threads;
+    uint32_t rows[SLICE];
+    if (staged->level != state->level)
+        return;
+    int n = find_rows(state, staged, share, rows);
+    if (find_entities(staged, staged->shares[share], rows, n))
+        take_rows(state, staged, share, rows, n);
+    else
+        fail(state);
+}
+
+/* The same for few rows on one thread, where the groups rather than the rows are what memory can be asked for
+ * together: all buckets, then all entities, then all rings, so that an event waits three times, not three
+ * times per group. */
+static void take_few(struct state *state)
+{
+    uint32_t rows[FEW];
+    int n_groups = (int)state->plan->n_groups, n = 0;
+    for (int g = 0; g < n_groups; g++) {
+        struct staged *staged = &state->groups[g];
+        for (int64_t i = 0; staged->level == state->level && i < state->n; i++)
+            entities_prefetch(staged->shares[0], staged->hashes[i]);
+    }
+    for (int g = 0; g < n_groups; g++) {
+        struct staged *staged = &state->groups[g];
+        if (staged->level != state->level)
+            continue;
+        n = find_rows(state, staged, 0, rows);
+        if (!find_entities(staged, staged->shares[0], rows, n)) {
+            fail(state);
+            return;
+        }
+        for (int j = 0; j < n; j++)
+            prefetch_entity(staged, rows[j]);
+    }
+    for (int g = 0; g < n_groups; g++)
+        for (int j = 0; state->groups[g].level == state->level && j < n; j++)
+            entity_prefetch(&state->groups[g].layout, state->groups[g].found[rows[j]]);
+    for (int g = 0; g < n_groups; g++)
+        if (state->groups[g].level == state->level)
+            take_rows(state, &state->groups[g], 0, rows, n);
 }
 
 /* Features of rows that WHERE leaves out are NULL, whatever they would be. */
@@ -250,13 +287,18 @@ static void step_after(void *context, int task)
         int64_t n = to - row < RUN ? to - row : RUN;
         program_run(state->after[task], state->events, state->plan->events, state->from + row, n,
                     state->windows, row);
-        for (int f = 0; f < state->plan->features->n; f++) {
-            struct vector vector = *program_root(state->after[task], f);
-            int64_t *nulls = &state->nulls[task * state->plan->features->n + f];
-            if (state->wanted)
-                blank(&vector, state->wanted + row, states, n);
-            if (!vector_put(&vector, n, &state->plan->features->fields[f].type, &state->features->columns[f],
-                            state->from + row, nulls, &state->errors[task]))
+        const struct schema *schema = state->plan->features;
+        int64_t *nulls = &state->nulls[task * schema->n];
+        for (int f = 0; f < schema->n; f++) {
+            const struct vector *root = program_root(state->after[task], f);
+            struct vector blanked;
+            if (state->wanted) {
+                blanked = *root;
+                blank(&blanked, state->wanted + row, states, n);
+                root = &blanked;
+            }
+            if (!vector_put(root, n, &schema->fields[f].type, &state->features->columns[f], state->from + row,
+                            &nulls[f], &state->errors[task]))
                 fail(state);
         }
     }
@@ -341,6 +383,8 @@ static int take_slice(struct state *state, struct error *error)
             step_order(state);
         if (!step_texts(state))
             state->failed = true;
+        else if (state->threads == 1 && state->n <= FEW)
+            take_few(state);
         else
             parallel_for(state->parallel, (int)state->plan->n_groups * state->threads, step_windows, state);
     }

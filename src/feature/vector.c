@@ -5,6 +5,10 @@
 
 static void load_states(const struct column *column, int64_t from, int64_t n, uint8_t *state)
 {
+    if (!column->nulls && n == 1) {
+        *state = STATE_VALUE;
+        return;
+    }
     if (!column->nulls) {
         memset(state, STATE_VALUE, (size_t)n);
         return;
@@ -107,12 +111,12 @@ static void put_states(const struct vector *vector, int64_t n, uint8_t *validity
     }
 }
 
-#define NARROW(in_values, out_type)                              \
-    do {                                                         \
-        out_type *out = (out_type *)column->data + at;           \
-        for (int64_t i = 0; i < n; i++)                          \
-            out[i] = (out_type)in_values(vector)[i];             \
-        return;                                                  \
+#define NARROW(in_values, out_type)                    \
+    do {                                               \
+        out_type *out = (out_type *)column->data + at; \
+        for (int64_t i = 0; i < n; i++)                \
+            out[i] = (out_type)in_values(vector)[i];   \
+        return;                                        \
     } while (0)
 
 static void put_numbers(const struct vector *vector, int64_t n, const struct type *type,
@@ -169,6 +173,26 @@ static bool put_texts(const struct vector *vector, int64_t n, const struct type 
     return true;
 }
 
+/* One row, which is what a batch of one is: without the loops' preparations. */
+static void put_one(const struct vector *vector, const struct type *type, struct column *column, int64_t at)
+{
+    switch (type->id) {
+    case TYPE_DOUBLE:
+        ((double *)column->data)[at] = DOUBLES(vector)[0];
+        break;
+    case TYPE_INT64:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        ((int64_t *)column->data)[at] = INTS(vector)[0];
+        break;
+    case TYPE_BOOLEAN:
+        put_booleans(vector, 1, column->data, at);
+        break;
+    default:
+        put_numbers(vector, 1, type, column, at);
+    }
+}
+
 bool vector_put(const struct vector *vector, int64_t n, const struct type *type, struct column *column,
                 int64_t at, int64_t *nulls, int64_t *errors)
 {
@@ -176,6 +200,11 @@ bool vector_put(const struct vector *vector, int64_t n, const struct type *type,
         for (int64_t i = 0; i < n; i++)
             *errors += vector->state[i] == STATE_ERROR;
         return put_texts(vector, n, type, column); /* column_append_null counts the NULLs itself */
+    }
+    if (n == 1) {
+        put_state(vector->state[0], column->validity, at, nulls, errors);
+        put_one(vector, type, column, at);
+        return true;
     }
     put_states(vector, n, column->validity, at, nulls, errors);
     if (vector->rep == REP_BOOLEAN)
