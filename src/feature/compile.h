@@ -103,7 +103,7 @@ struct plan {
     bool has_text;       /* a feature is VARCHAR: its column is written from front to back */
     char **warnings;
     size_t n_warnings, warnings_capacity;
-    char *time_sql;
+    char *time_sql, *where_sql; /* over a relation e of events; where_sql: NULL without WHERE */
     char *oracle; /* the features as correlated subqueries over "shrike_events", for DuckDB */
 };
 
@@ -118,8 +118,14 @@ struct aggregation {
 struct input {
     struct expr *expr;  /* NULL: no column of the events, as a row number */
     struct expr *known; /* inside of windows, where a late column that is NULL is its DEFAULT; NULL: expr */
-    char *sql;          /* for the oracle: the event's own, */
-    char *member_sql;   /* and that of an event p in a window of it; NULL: a window's result has none */
+    char *sql, *member_sql; /* for the oracle: of the event e, and of an event p in a window of it */
+};
+
+/* The oracle's query as it grows: WITH parts, one per operator of windows, and the features. */
+struct oracle {
+    struct buffer with, features, where; /* where: over a relation e that has the columns of the events */
+    int n_relations, n_windows;
+    char relation[48]; /* what the SELECT at hand is over: shrike_events or the last of WITH */
 };
 
 /* Binding: bound expressions to struct expr. */
@@ -128,10 +134,13 @@ struct binder {
     struct parsed *parsed;
     struct input *inputs;
     size_t n_inputs, inputs_capacity;
-    yyjson_val *select;  /* syntax tree node of the SELECT at hand, */
-    struct sites *sites; /* and where its windows stand in the text */
-    yyjson_val *item;    /* syntax tree node that errors point at */
-    bool in_window;      /* binding what a window aggregates */
+    yyjson_val *select;     /* syntax tree node of the SELECT at hand, */
+    struct sites *sites;    /* and where its windows stand in the text */
+    const struct cte *ctes; /* what WITH gave a name */
+    int depth;              /* of SELECTs inside of SELECTs */
+    yyjson_val *item;       /* syntax tree node that errors point at */
+    bool in_window;         /* binding what a window aggregates */
+    struct oracle oracle;
 };
 
 int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret, struct error *error);
@@ -165,12 +174,14 @@ int bind_sql_constant(struct binder *binder, const char *sql, const struct type 
 int bind_default(struct binder *binder, const char *fallback, const struct type *type, struct expr **ret,
                  struct error *error);
 
-/* Operators below the SELECT's list, from the scan of the events up: they make the binder's inputs. */
-int compile_source(struct binder *binder, yyjson_val *operator, struct error *error);
-int compile_refuse_operator(struct binder *binder, yyjson_val *operator, struct error *error);
+/* A SELECT from its source up: makes what is below its list the binder's inputs, then calls `list` for the
+ * list. `select` is its node in the syntax tree, NULL where the text has none. */
+typedef int compile_list(struct binder *binder, yyjson_val *projection, struct error *error);
+int compile_select(struct binder *binder, yyjson_val *op, yyjson_val *select, compile_list *list,
+                   struct error *error);
 
 /* Windows: adds LOGICAL_WINDOW's expressions to the binder's inputs. */
-int compile_windows(struct binder *binder, yyjson_val *operator, struct error *error);
+int compile_windows(struct binder *binder, yyjson_val *op, struct error *error);
 /* A window's ORDER BY and frame. */
 int compile_order(struct binder *binder, yyjson_val *bound, struct error *error);
 int compile_frame(struct binder *binder, yyjson_val *bound, struct frame *ret, struct error *error);
@@ -193,11 +204,19 @@ void sites_free(struct sites *sites); /* takes NULL */
  * none fits. */
 yyjson_val *sites_take(struct sites *sites, yyjson_val *bound);
 
-/* The oracle's SQL. */
-int oracle_expression(struct binder *binder, yyjson_val *bound, struct buffer *out, struct error *error);
+/* The oracle's SQL: of an event column; of a column of an inner SELECT; of an operator's windows, whose
+ * subqueries oracle_window makes; of a condition of WHERE; of a feature. */
+void oracle_init(struct oracle *ret);
+void oracle_done(struct oracle *oracle);
 int oracle_column(struct binder *binder, int column, struct input *input, struct error *error);
+int oracle_inner(struct binder *binder, yyjson_val *bound, struct input *input, struct error *error);
 int oracle_window(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
-                  const struct frame *frame, char **ret, struct error *error);
+                  const struct frame *frame, struct input *input, struct error *error);
+void oracle_begin_windows(struct oracle *oracle);
+void oracle_end_windows(struct oracle *oracle);
+int oracle_condition(struct binder *binder, yyjson_val *bound, struct error *error);
+int oracle_feature(struct binder *binder, yyjson_val *bound, const char *name, struct error *error);
+int oracle_finish(struct binder *binder, struct error *error); /* fills the plan's texts */
 
 int plan_warn(struct plan *plan, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,8 +1,12 @@
 /*
- * The oracle: features as plain SQL, every window a subquery that says the definition itself. Which columns
- * verification adds to the events for that, plan.h says.
+ * The oracle: features as plain SQL, every window a subquery that says the definition itself:
  *
- * e is the event at hand, p one of those that its windows may hold.
+ *   WITH shrike_windows_1 AS (SELECT e.*, (SELECT ... FROM shrike_events p WHERE ...) AS shrike_window_1, ...
+ *        FROM shrike_events e), shrike_windows_2 AS (... FROM shrike_windows_1 e)
+ *   SELECT e.x / e.shrike_window_1 AS ... FROM shrike_windows_2 e
+ *
+ * Windows over windows are one more such step. e is the event at hand, p one of those that its windows may
+ * hold; what columns shrike_events has, plan.h says.
  */
 #include <string.h>
 
@@ -23,7 +27,7 @@ static void print_member(void *context, int64_t index, struct buffer *out)
     buffer_text(out, sql ? sql : "NULL");
 }
 
-int oracle_expression(struct binder *binder, yyjson_val *bound, struct buffer *out, struct error *error)
+static int print_of_event(struct binder *binder, yyjson_val *bound, struct buffer *out, struct error *error)
 {
     struct sql_context context = {print_own, binder};
     return parse_print(bound, &context, out, error);
@@ -44,7 +48,7 @@ static int print_keys(struct binder *binder, yyjson_val *partitions, struct buff
         rc = print_of_member(binder, yyjson_arr_get(partitions, i), out, error);
         buffer_text(out, " IS NOT DISTINCT FROM ");
         if (rc == OK)
-            rc = oracle_expression(binder, yyjson_arr_get(partitions, i), out, error);
+            rc = print_of_event(binder, yyjson_arr_get(partitions, i), out, error);
     }
     return rc;
 }
@@ -87,9 +91,10 @@ static int print_members(struct binder *binder, yyjson_val *bound, const struct 
                  "count(*) FILTER (WHERE p.shrike_waits) OVER back AS shrike_old FROM (SELECT p.*, "
                  "(p.shrike_time, p.shrike_seq) <= (e.shrike_time, e.shrike_seq) AS shrike_before, "
                  "p.shrike_time < e.shrike_floor AND p.shrike_seq <> e.shrike_seq AS shrike_waits");
-    buffer_text(out,
-                " FROM shrike_events p WHERE p.shrike_seq <= e.shrike_seq AND (p.shrike_seq = e.shrike_seq "
-                "OR NOT p.shrike_too_late)");
+    buffer_format(out,
+                  " FROM %s p WHERE p.shrike_seq <= e.shrike_seq AND (p.shrike_seq = e.shrike_seq OR NOT "
+                  "p.shrike_too_late)%s",
+                  binder->oracle.relation, binder->plan->where ? " AND NOT p.shrike_filtered" : "");
     int rc = print_keys(binder, yyjson_obj_get(bound, "partitions"), out, error);
     if (frame->unit == FRAME_ROWS) {
         buffer_text(out, ") p WINDOW back AS (ORDER BY p.shrike_time DESC, p.shrike_seq DESC ROWS UNBOUNDED "
@@ -178,7 +183,7 @@ static int print_window(struct binder *binder, yyjson_val *bound, const struct a
     buffer_text(out, "(SELECT ");
     if (rc == OK && fallback) {
         buffer_text(out, "CASE WHEN count(*) = 0 THEN ");
-        rc = oracle_expression(binder, fallback, out, error);
+        rc = print_of_event(binder, fallback, out, error);
         buffer_text(out, " ELSE ");
     }
     if (rc == OK)
@@ -192,21 +197,119 @@ static int print_window(struct binder *binder, yyjson_val *bound, const struct a
     return rc;
 }
 
-int oracle_window(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
-                  const struct frame *frame, char **ret, struct error *error)
+static bool put_text(struct plan *plan, char **ret, const struct buffer *text)
 {
-    struct buffer sql;
-    buffer_init(&sql, 16 * (size_t)LIMIT_SQL);
-    int rc = print_window(binder, bound, how, frame, &sql, error);
-    if (rc == OK)
-        rc = buffer_check(&sql, "the oracle's query", error);
-    char *text = rc == OK ? arena_text(&binder->plan->arena, sql.data, sql.size) : NULL;
-    if (rc == OK && !text)
+    *ret = text->failed ? NULL : arena_text(&plan->arena, text->data ? text->data : "", text->size);
+    return *ret;
+}
+
+int oracle_window(struct binder *binder, yyjson_val *bound, const struct aggregation *how,
+                  const struct frame *frame, struct input *input, struct error *error)
+{
+    struct oracle *oracle = &binder->oracle;
+    int n = ++oracle->n_windows;
+    buffer_text(&oracle->with, ", ");
+    int rc = print_window(binder, bound, how, frame, &oracle->with, error);
+    buffer_format(&oracle->with, " AS shrike_window_%d", n);
+    input->sql = arena_format(&binder->plan->arena, "e.shrike_window_%d", n);
+    input->member_sql = arena_format(&binder->plan->arena, "p.shrike_window_%d", n);
+    if (rc == OK && (!input->sql || !input->member_sql))
         rc = error_set(error, CODE_MEMORY, "no memory for the oracle");
-    if (rc == OK)
-        *ret = text;
-    buffer_done(&sql);
     return rc;
+}
+
+void oracle_begin_windows(struct oracle *oracle)
+{
+    buffer_format(&oracle->with, "%s shrike_windows_%d AS MATERIALIZED (SELECT e.*",
+                  oracle->with.size ? ", " : "WITH ", oracle->n_relations + 1);
+}
+
+void oracle_end_windows(struct oracle *oracle)
+{
+    buffer_format(&oracle->with, " FROM %s e)", oracle->relation);
+    snprintf(oracle->relation, sizeof oracle->relation, "shrike_windows_%d", ++oracle->n_relations);
+}
+
+int oracle_inner(struct binder *binder, yyjson_val *bound, struct input *input, struct error *error)
+{
+    struct buffer own, member;
+    buffer_init(&own, 16 * (size_t)LIMIT_SQL);
+    buffer_init(&member, 16 * (size_t)LIMIT_SQL);
+    int rc = print_of_event(binder, bound, &own, error);
+    if (rc == OK)
+        rc = print_of_member(binder, bound, &member, error);
+    if (rc == OK &&
+        (!put_text(binder->plan, &input->sql, &own) || !put_text(binder->plan, &input->member_sql, &member)))
+        rc = error_set(error, CODE_LIMIT, "the oracle's query is too large");
+    buffer_done(&own);
+    buffer_done(&member);
+    return rc;
+}
+
+int oracle_condition(struct binder *binder, yyjson_val *bound, struct error *error)
+{
+    struct buffer *where = &binder->oracle.where;
+    buffer_text(where, where->size ? " AND (" : "(");
+    int rc = print_of_event(binder, bound, where, error);
+    buffer_text(where, ")");
+    return rc;
+}
+
+int oracle_feature(struct binder *binder, yyjson_val *bound, const char *name, struct error *error)
+{
+    struct buffer *features = &binder->oracle.features;
+    bool where = binder->plan->where;
+    buffer_text(features, features->size ? ", " : "SELECT ");
+    buffer_text(features, where ? "CASE WHEN NOT e.shrike_filtered THEN " : "");
+    int rc = print_of_event(binder, bound, features, error);
+    buffer_text(features, where ? " END AS " : " AS ");
+    duck_identifier(features, name);
+    return rc;
+}
+
+void oracle_init(struct oracle *ret)
+{
+    *ret = (struct oracle){.relation = "shrike_events"};
+    buffer_init(&ret->with, 64 * (size_t)LIMIT_SQL);
+    buffer_init(&ret->features, 64 * (size_t)LIMIT_SQL);
+    buffer_init(&ret->where, LIMIT_SQL);
+}
+
+void oracle_done(struct oracle *oracle)
+{
+    buffer_done(&oracle->with);
+    buffer_done(&oracle->features);
+    buffer_done(&oracle->where);
+}
+
+int oracle_finish(struct binder *binder, struct error *error)
+{
+    struct plan *plan = binder->plan;
+    struct oracle *oracle = &binder->oracle;
+    buffer_text(&oracle->with, oracle->with.size ? " " : "");
+    buffer_format(&oracle->features, " FROM %s e ORDER BY e.shrike_seq", oracle->relation);
+    if (oracle->with.failed || oracle->features.failed)
+        return error_set(error, CODE_LIMIT, "the oracle's query is too large");
+    plan->oracle = arena_format(&plan->arena, "%s%s", oracle->with.data, oracle->features.data);
+    if (!plan->oracle || (plan->where && !put_text(plan, &plan->where_sql, &oracle->where)))
+        return error_set(error, CODE_MEMORY, "no memory for the oracle");
+    return OK;
+}
+
+void plan_oracle_events(const struct plan *plan, const char *from, int64_t lateness, struct buffer *out)
+{
+    buffer_format(
+        out,
+        "SELECT *, shrike_high - %lld AS shrike_floor, NOT shrike_filtered AND shrike_time < shrike_high "
+        "- %lld AS shrike_too_late FROM (SELECT *, max(shrike_time) FILTER (WHERE NOT shrike_filtered) "
+        "OVER (ORDER BY shrike_seq ROWS UNBOUNDED PRECEDING) AS shrike_high FROM (SELECT e.*, %s AS "
+        "shrike_time, ",
+        (long long)lateness, (long long)lateness, plan->time_sql ? plan->time_sql : "CAST(0 AS BIGINT)");
+    if (plan->where_sql)
+        buffer_format(out, "coalesce(NOT (%s), true)", plan->where_sql);
+    else
+        buffer_text(out, "false");
+    buffer_format(out, " AS shrike_filtered FROM %s e))", from);
 }
 
 /* The two names of an event column. Only a late column is its DEFAULT where it is missing. */

@@ -102,6 +102,32 @@ uint64_t parse_find_call(yyjson_val *node, const char *name, int *n)
     return found;
 }
 
+/* The definition WITH gives a name, anywhere in the statement. */
+static yyjson_val *find_cte(yyjson_val *node, const char *name)
+{
+    yyjson_val *found = NULL;
+    if (yyjson_is_obj(node)) {
+        if (strcasecmp(tree_text(node, "key"), name) == 0)
+            return yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(node, "value"), "query"), "node");
+        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
+        for (yyjson_val *key; !found && (key = yyjson_obj_iter_next(&iter));)
+            found = find_cte(yyjson_obj_iter_get_val(key), name);
+    } else if (yyjson_is_arr(node)) {
+        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
+        for (yyjson_val *item; !found && (item = yyjson_arr_iter_next(&iter));)
+            found = find_cte(item, name);
+    }
+    return found;
+}
+
+yyjson_val *parse_inner_select(const struct parsed *parsed, yyjson_val *select)
+{
+    yyjson_val *from = yyjson_obj_get(select, "from_table");
+    yyjson_val *subquery = yyjson_obj_get(from, "subquery");
+    return subquery ? yyjson_obj_get(subquery, "node")
+                    : find_cte(yyjson_doc_get_root(parsed->syntax), tree_text(from, "table_name"));
+}
+
 static uint64_t start_of_select(const struct parsed *parsed)
 {
     return strspn(parsed->select_sql, " \t\r\n");
@@ -392,6 +418,14 @@ static int read_events(struct parsed *parsed, struct error *error)
     if (rc == OK && strcmp(count, "1") != 0)
         rc = error_set(error, CODE_INVALID, "a plan has exactly one CREATE TABLE, for the events; found %s",
                        count);
+    free(count);
+    count = NULL;
+    if (rc == OK)
+        rc = duck_value(&parsed->duck, "SELECT any_value(view_name) FROM duckdb_views() WHERE NOT internal",
+                        NULL, 0, &count, error);
+    if (rc == OK && count)
+        rc = error_set(error, CODE_UNSUPPORTED,
+                       "a plan has no views: write WITH %s AS (...) in front of the SELECT", count);
     free(count);
     if (rc == OK)
         rc = duck_value(&parsed->duck, "SELECT table_name FROM duckdb_tables()", NULL, 0, &parsed->table_name,

@@ -60,6 +60,9 @@ uint64_t parse_location(yyjson_val *node);
  * absent. */
 uint64_t parse_find_call(yyjson_val *node, const char *name, int *n);
 
+/* The SELECT in the FROM of another, as a subselect or by a name of WITH; NULL where the text has none. */
+yyjson_val *parse_inner_select(const struct parsed *parsed, yyjson_val *select);
+
 /* Appends a bound expression as SQL that DuckDB reads back. `reference` prints BOUND_REF index i.
  * CODE_UNSUPPORTED for nodes it does not know. */
 struct sql_context {

@@ -41,12 +41,18 @@ int64_t plan_label_after_us(const struct plan *plan); /* the delay after which t
 /* What a late column is once its delay has passed: its DEFAULT as a number. False: none, or not a number. */
 bool plan_late_default(const struct plan *plan, int column, double *ret);
 
-/* The same features as correlated subqueries, for DuckDB to verify: FROM shrike_events, whose extra columns
- * are shrike_seq (arrival order), shrike_time (event time as BIGINT, microseconds or steps), shrike_floor
- * (high water minus lateness, including the row itself) and shrike_too_late. */
+/* Does the plan have a WHERE? Events for which it is not true enter no window and have no features (NULL). */
+bool plan_has_where(const struct plan *plan);
+
+/* The same features by the definition itself, as correlated subqueries for DuckDB: a query over a table
+ * shrike_events, which holds what plan_oracle_events selects. */
 const char *plan_oracle(const struct plan *plan);
-/* Event time of a column value in plan_time_column as the oracle's shrike_time: its SQL over that column. */
-const char *plan_time_sql(const struct plan *plan);
+/* Appends a SELECT of all columns of the relation `from`, as SQL: those of plan_events and shrike_seq, the
+ * arrival order. It adds shrike_time (event time as BIGINT, microseconds or steps), shrike_filtered (WHERE
+ * leaves it out), shrike_high and shrike_floor (high water with the event itself, less the lateness) and
+ * shrike_too_late. */
+struct buffer;
+void plan_oracle_events(const struct plan *plan, const char *from, int64_t lateness, struct buffer *out);
 
 /* The n-th constant text that feature f may come out as through its CASE branches, or NULL: what rules'
  * decisions are checked by. Branches that are computed do not show. */

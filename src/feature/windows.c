@@ -120,6 +120,11 @@ static int bind_subject(struct binder *binder, yyjson_val *bound, const struct a
         return rc;
     raise_level(&subject, subject.slot.argument);
     raise_level(&subject, subject.slot.filter);
+    if (subject.level > 1)
+        return bind_refuse(
+            binder, NULL, CODE_UNSUPPORTED, error,
+            "a window over a window over a window: windows may look at the results of others, but "
+            "not at those that do so themselves");
     *ret = subject;
     return OK;
 }
@@ -244,18 +249,19 @@ static int compile_window(struct binder *binder, yyjson_val *bound, struct input
     if (rc == OK && fallback)
         rc = bind_lag_default(binder, fallback, &window, &input.expr, error);
     if (rc == OK)
-        rc = oracle_window(binder, bound, &how, &subject.frame, &input.sql, error);
+        rc = oracle_window(binder, bound, &how, &subject.frame, &input, error);
     if (rc == OK)
         *ret = input;
     return rc;
 }
 
-int compile_windows(struct binder *binder, yyjson_val *operator, struct error * error)
+int compile_windows(struct binder *binder, yyjson_val *op, struct error *error)
 {
-    yyjson_val *list = yyjson_obj_get(operator, "expressions"), *bound;
+    yyjson_val *list = yyjson_obj_get(op, "expressions"), *bound;
     size_t i, n;
     if (!bind_inputs(binder, binder->n_inputs + yyjson_arr_size(list)))
         return error_set(error, CODE_MEMORY, "no memory for the plan");
+    oracle_begin_windows(&binder->oracle);
     yyjson_arr_foreach(list, i, n, bound)
     {
         struct input input;
@@ -270,5 +276,6 @@ int compile_windows(struct binder *binder, yyjson_val *operator, struct error * 
             return rc;
         binder->inputs[binder->n_inputs++] = input;
     }
+    oracle_end_windows(&binder->oracle);
     return OK;
 }

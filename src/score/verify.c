@@ -22,20 +22,15 @@ static void print_source(struct buffer *sql, const char *path)
 /* The events with the columns that the oracle needs. */
 static int load_events(struct duck *duck, const struct verify_options *options, struct error *error)
 {
-    struct plan *plan = options->plan;
-    const char *time = plan_time_sql(plan);
-    struct buffer sql;
-    buffer_init(&sql, LIMIT_SQL);
-    buffer_text(&sql, "CREATE TABLE shrike_events AS SELECT *, shrike_high - ");
-    buffer_format(&sql,
-                  "%lld AS shrike_floor, shrike_time < shrike_high - %lld AS shrike_too_late FROM (SELECT *, "
-                  "max(shrike_time) OVER (ORDER BY shrike_seq ROWS UNBOUNDED PRECEDING) AS shrike_high FROM "
-                  "(SELECT *, ",
-                  (long long)options->lateness_us, (long long)options->lateness_us);
-    buffer_format(&sql, "file_row_number AS shrike_seq, %s AS shrike_time FROM read_parquet(",
-                  time ? time : "CAST(0 AS BIGINT)");
-    duck_literal(&sql, options->events_path);
-    buffer_text(&sql, ", file_row_number = true)))");
+    struct buffer sql, from;
+    buffer_init(&from, LIMIT_SQL);
+    buffer_init(&sql, 4 * (size_t)LIMIT_SQL);
+    buffer_text(&from, "(SELECT *, file_row_number AS shrike_seq FROM read_parquet(");
+    duck_literal(&from, options->events_path);
+    buffer_text(&from, ", file_row_number = true))");
+    buffer_text(&sql, "CREATE TABLE shrike_events AS ");
+    plan_oracle_events(options->plan, from.data, options->lateness_us, &sql);
+    buffer_done(&from);
     int rc = buffer_check(&sql, "the oracle's query", error);
     if (rc == OK)
         rc = duck_run(duck, sql.data, error);

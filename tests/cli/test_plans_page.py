@@ -22,10 +22,15 @@ def compiled(shrike, tmp_path, sql):
     return shrike("plan", "check", tmp_path / "plan.sql")
 
 
-def test_the_example_compiles(shrike, tmp_path, page):
-    result = compiled(shrike, tmp_path, re.search(r"```sql\n(.*?)```", page, re.S).group(1))
+def test_the_examples_compile(shrike, tmp_path, page):
+    whole, *selects = re.findall(r"```sql\n(.*?)```", page, re.S)
+    result = compiled(shrike, tmp_path, whole)
     assert result.returncode == 0, result.stderr
     assert "shop_risk" in result.stdout
+    assert len(selects) >= 2
+    for select in selects:
+        result = compiled(shrike, tmp_path, whole[: whole.index("SELECT")] + select)
+        assert result.returncode == 0, result.stderr
 
 
 def test_every_function_is_there(shrike, tmp_path, page):

@@ -105,9 +105,9 @@ static void print_columns(const struct plan *plan, bool defaults, struct buffer 
 int duck_oracle_load(struct duck *duck, const struct plan *plan, const struct table *events, int64_t lateness,
                      struct error *error)
 {
-    struct buffer sql;
-    const char *time = plan_time_sql(plan) ? plan_time_sql(plan) : "CAST(0 AS BIGINT)";
+    struct buffer sql, from;
     buffer_init(&sql, 1 << 20);
+    buffer_init(&from, 1 << 20);
     int rc = create_raw(duck, plan->events, events, error);
     buffer_text(&sql, "CREATE OR REPLACE TABLE ");
     duck_identifier(&sql, plan->table_name);
@@ -117,14 +117,13 @@ int duck_oracle_load(struct duck *duck, const struct plan *plan, const struct ta
     if (rc == OK)
         rc = duck_run(duck, sql.data, error);
     buffer_clear(&sql);
-    buffer_format(
-        &sql,
-        "CREATE OR REPLACE TABLE shrike_events AS SELECT *, shrike_high - %lld AS shrike_floor, "
-        "shrike_time < shrike_high - %lld AS shrike_too_late FROM (SELECT *, max(shrike_time) OVER (ORDER BY "
-        "shrike_seq ROWS UNBOUNDED PRECEDING) AS shrike_high FROM (SELECT *, %s AS shrike_time FROM (SELECT ",
-        (long long)lateness, (long long)lateness, time);
-    print_columns(plan, false, &sql);
-    buffer_text(&sql, ", rowid AS shrike_seq FROM raw))) ORDER BY shrike_seq");
+    buffer_text(&from, "(SELECT ");
+    print_columns(plan, false, &from);
+    buffer_text(&from, ", rowid AS shrike_seq FROM raw)");
+    buffer_text(&sql, "CREATE OR REPLACE TABLE shrike_events AS ");
+    plan_oracle_events(plan, from.data, lateness, &sql);
+    buffer_text(&sql, " ORDER BY shrike_seq");
+    buffer_done(&from);
     if (rc == OK)
         rc = duck_run(duck, sql.data, error);
     buffer_done(&sql);

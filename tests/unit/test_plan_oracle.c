@@ -44,18 +44,13 @@ static struct plan *compile(const char *select)
     return plan;
 }
 
-/* The table t with the columns that verification adds, in the order of id. */
+/* The table t with the columns that the oracle needs, in the order of id. */
 static void add_columns(const struct plan *plan, int lateness)
 {
     struct buffer sql;
     buffer_init(&sql, 1 << 20);
-    buffer_format(
-        &sql,
-        "CREATE OR REPLACE TABLE shrike_events AS SELECT *, shrike_high - %d AS shrike_floor, "
-        "shrike_time < shrike_high - %d AS shrike_too_late FROM (SELECT *, max(shrike_time) OVER (ORDER "
-        "BY shrike_seq ROWS UNBOUNDED PRECEDING) AS shrike_high FROM (SELECT *, id AS shrike_seq, %s AS "
-        "shrike_time FROM t))",
-        lateness, lateness, plan_time_sql(plan));
+    buffer_text(&sql, "CREATE OR REPLACE TABLE shrike_events AS ");
+    plan_oracle_events(plan, "(SELECT *, id AS shrike_seq FROM t)", lateness, &sql);
     run(sql.data);
     buffer_done(&sql);
 }
@@ -70,16 +65,16 @@ static int64_t count(const char *sql)
     return n;
 }
 
-/* Where all events come in order, the oracle and the plan's own SQL agree in every row. */
-static void agree(const char *item)
+/* Where all events come in order, the oracle and the plan's own SQL agree in every row; what WHERE leaves out
+ * is NULL there and missing here. `own` gives id and f. */
+static void agree(const char *own)
 {
     struct buffer sql;
-    char own[4096];
     buffer_init(&sql, 1 << 20);
-    snprintf(own, sizeof own, "SELECT id, %s AS f FROM t", item);
     struct plan *plan = compile(own);
     add_columns(plan, 0);
-    buffer_format(&sql, "CREATE OR REPLACE TABLE a AS %s", plan_oracle(plan));
+    buffer_format(&sql, "CREATE OR REPLACE TABLE a AS SELECT row_number() OVER () - 1 AS id, f FROM (%s)",
+                  plan_oracle(plan));
     run(sql.data);
     buffer_clear(&sql);
     buffer_format(&sql, "CREATE OR REPLACE TABLE o AS %s", own);
@@ -89,9 +84,16 @@ static void agree(const char *item)
               "coalesce(abs(TRY_CAST(a.f AS DOUBLE) - TRY_CAST(o.f AS DOUBLE)) < 1e-9, false)");
     if (differ || count("SELECT count(*) FROM a") != count("SELECT count(*) FROM t") ||
         count("SELECT count(DISTINCT f) FROM a") < 2)
-        fail_msg("%lld rows differ, or all are alike: %s", (long long)differ, item);
+        fail_msg("%lld rows differ, or all are alike: %s", (long long)differ, own);
     plan_unref(plan);
     buffer_done(&sql);
+}
+
+static void agree_item(const char *item)
+{
+    char own[4096];
+    snprintf(own, sizeof own, "SELECT id, %s AS f FROM t", item);
+    agree(own);
 }
 
 static const char *const in_order[] = {
@@ -137,17 +139,73 @@ static const char *const in_order[] = {
     "max(n) OVER (PARTITION BY v, b ORDER BY ts)",
 };
 
-static void test_in_order_it_is_the_plans_own_sql(void **unused)
+/* 300 events, none at the time of another. */
+static void make_in_order(void)
 {
-    (void)unused;
     run("CREATE OR REPLACE TABLE t AS SELECT i AS id, 3 * i // 2 + i % 2 AS ts, (hash(i) % 5)::INTEGER AS k, "
         "CASE WHEN hash(i + 1000) % 4 > 0 THEN (hash(i + 2000) % 7) / 3 END AS x, (hash(i + 3000) % "
         "6)::INTEGER AS n, "
         "CASE WHEN hash(i + 4000) % 5 > 0 THEN chr((97 + hash(i + 5000) % 4)::INTEGER) END AS v, "
         "CASE WHEN hash(i + 6000) % 6 > 0 THEN hash(i + 7000) % 3 = 0 END AS b, 0 AS y FROM range(300) r(i)");
     assert_int_equal(count("SELECT count(DISTINCT ts) FROM t"), 300);
+}
+
+static void test_in_order_it_is_the_plans_own_sql(void **unused)
+{
+    (void)unused;
+    make_in_order();
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++)
-        agree(in_order[i]);
+        agree_item(in_order[i]);
+}
+
+#define INNER                                                                                               \
+    "WITH a AS (SELECT *, ts - lag(ts)" ORDER ") AS gap, count(*)" ORDER " RANGE 6 PRECEDING) AS c, x / 2 " \
+    "AS half FROM t) "
+
+static const char *const nested[] = {
+    INNER "SELECT id, gap + half AS f FROM a",
+    INNER "SELECT id, avg(gap)" ORDER " ROWS 4 PRECEDING) AS f FROM a",
+    INNER "SELECT id, stddev(gap) FILTER (WHERE c > 1)" ORDER ") / c AS f FROM a",
+    INNER "SELECT id, max(c) OVER (PARTITION BY n ORDER BY ts RANGE 9 PRECEDING) AS f FROM a",
+    INNER "SELECT id, count(*) OVER (PARTITION BY c, k > 2 ORDER BY ts) AS f FROM a",
+    INNER "SELECT id, lag(c, 1, gap)" ORDER ") AS f FROM a",
+    INNER "SELECT id, sum(half)" ORDER ") + count(*)" ORDER " RANGE 6 PRECEDING) AS f FROM a",
+    INNER
+    ", b AS (SELECT id, ts, k AS card, c * 2 + n AS z FROM a) SELECT id, sum(z) OVER (PARTITION BY card "
+    "ORDER BY ts) AS f FROM b",
+    "SELECT id, g AS f FROM (SELECT id, first_value(m)" ORDER
+    " RANGE 8 PRECEDING) AS g FROM (SELECT id, ts, k, "
+    "count(DISTINCT v)" ORDER ") AS m FROM (SELECT * FROM t)))",
+    "WITH a(i, w, card, u) AS MATERIALIZED (SELECT id, ts, k, x FROM t) SELECT i AS id, sum(u) OVER "
+    "(PARTITION BY "
+    "card ORDER BY w) AS f FROM a",
+};
+
+static void test_windows_over_windows(void **unused)
+{
+    (void)unused;
+    make_in_order();
+    for (size_t i = 0; i < sizeof nested / sizeof *nested; i++)
+        agree(nested[i]);
+}
+
+static const char *const filtered[] = {
+    "SELECT id, count(*)" ORDER ") AS f FROM t WHERE n > 2",
+    "SELECT id, lag(id)" ORDER ") AS f FROM t WHERE x > 0.5 AND (b OR n < 3)",
+    "SELECT id, ln(x) + sum(ln(x))" ORDER ") AS f FROM t WHERE x > 0",
+    "SELECT id, sum(z)" ORDER
+    " ROWS 3 PRECEDING) AS f FROM (SELECT *, x + 1 AS z FROM t WHERE n <> 1) WHERE z < 2.9",
+    "WITH a AS (SELECT *, count(*)" ORDER ") AS c FROM t WHERE n < 4) SELECT id, avg(c)" ORDER
+    ") AS f FROM a",
+    "SELECT id, n AS f FROM t WHERE v = 'a'",
+};
+
+static void test_what_where_leaves_out(void **unused)
+{
+    (void)unused;
+    make_in_order();
+    for (size_t i = 0; i < sizeof filtered / sizeof *filtered; i++)
+        agree(filtered[i]);
 }
 
 /* The features of every event as texts, in arrival order. */
@@ -227,6 +285,17 @@ static void test_rows_of_what_is_too_late(void **unused)
         expect(rows[i].item, 10, rows[i].expected);
 }
 
+/* What WHERE leaves out does not move the high water: with a lateness of 0, event 3 is not late. */
+static void test_where_does_not_move_the_high_water(void **unused)
+{
+    (void)unused;
+    run("CREATE OR REPLACE TABLE t AS SELECT i AS id, [99, 10, 50, 40, 60][i + 1]::BIGINT AS ts, 0 AS k, 0.5 "
+        "AS x, "
+        "[9, 1, 9, 2, 3][i + 1]::INTEGER AS n, '' AS v, true AS b, 0 AS y FROM range(5) r(i)");
+    expect("sum(n) OVER (ORDER BY ts) AS f FROM t WHERE n < 9 --", 0, "- 1 - 3 6");
+    expect("sum(n) OVER (ORDER BY ts)", 0, "9 1 9 2 3");
+}
+
 /* Values that DuckDB's own deviation stops at. */
 static void test_deviations_that_are_not_finite(void **unused)
 {
@@ -257,6 +326,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order_it_is_the_plans_own_sql),
+        cmocka_unit_test(test_windows_over_windows),
+        cmocka_unit_test(test_what_where_leaves_out),
+        cmocka_unit_test(test_where_does_not_move_the_high_water),
         cmocka_unit_test(test_ties_and_late_events),
         cmocka_unit_test(test_rows_of_what_is_too_late),
         cmocka_unit_test(test_deviations_that_are_not_finite),

@@ -18,15 +18,22 @@
 #define O " OVER (PARTITION BY k ORDER BY ts"
 #define UNBOUNDED FRAME_UNBOUNDED
 
-static struct plan *compile(const char *item)
+static struct plan *compile_whole(const char *select)
 {
     struct plan *plan = NULL;
     struct error error = {0};
     char sql[4096];
-    snprintf(sql, sizeof sql, "%sSELECT %s AS f FROM t", HEAD, item);
+    snprintf(sql, sizeof sql, "%s%s", HEAD, select);
     if (plan_compile(sql, strlen(sql), "test.sql", &plan, &error) != OK)
         fail_msg("%lld:%lld: %s\n%s", (long long)error.line, (long long)error.column, error.message, sql);
     return plan;
+}
+
+static struct plan *compile(const char *item)
+{
+    char select[4096];
+    snprintf(select, sizeof select, "SELECT %s AS f FROM t", item);
+    return compile_whole(select);
 }
 
 static const struct {
@@ -203,6 +210,73 @@ static void test_labels_of_long_ago(void **unused)
     plan_unref(plan);
 }
 
+/* A group of level 1 looks at results of level 0, by its slots or its keys; what does not need them stays in
+ * level 0, where it shares its group. */
+static void test_levels(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile_whole(
+        "WITH a AS (SELECT *, count(*)" O ") AS c, x + 1 AS x1 FROM t) SELECT max(c)" O ") AS f, max(x1)" O
+        ") AS g, count(*) OVER (PARTITION BY c ORDER BY ts) AS h, count(*) FILTER (WHERE c > 1)" O
+        ") + c AS i, c AS j,"
+        " count(*)" O ") AS l FROM a");
+    const int levels[] = {2, 1, 2, 2, 1, 1};
+    for (int f = 0; f < 6; f++)
+        assert_int_equal(plan->roots[f]->level, levels[f]);
+    assert_ptr_equal(plan->roots[4], plan->roots[5]);
+    assert_int_equal(plan->n_groups, 3);
+    const struct window *over = &plan->windows[plan->roots[0]->index];
+    assert_int_equal(plan->groups[over->group].level, 1);
+    assert_int_equal(plan->groups[over->group].n_slots, 2);
+    assert_ptr_equal(plan->groups[over->group].slots[over->slot].argument, plan->roots[4]);
+    const struct window *keyed = &plan->windows[plan->roots[2]->index];
+    assert_int_equal(plan->groups[keyed->group].level, 1);
+    assert_ptr_equal(plan->groups[keyed->group].keys[0], plan->roots[4]);
+    const struct window *under = &plan->windows[plan->roots[4]->index];
+    assert_int_equal(plan->groups[under->group].level, 0);
+    assert_int_equal(plan->windows[plan->roots[1]->index].group, under->group);
+    assert_false(plan_has_where(plan));
+    assert_null(plan->where);
+    plan_unref(plan);
+}
+
+/* A late column goes through inner SELECTs; in a window it is its DEFAULT where it is missing, also inside of
+ * an inner expression. */
+static void test_late_columns_of_inner_selects(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile_whole("SELECT avg(z) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN "
+                                      "INTERVAL 9 DAY PRECEDING AND INTERVAL 7 DAY "
+                                      "PRECEDING) AS f, avg(w) OVER (PARTITION BY k ORDER BY ts RANGE "
+                                      "BETWEEN INTERVAL 9 DAY PRECEDING AND INTERVAL "
+                                      "7 DAY PRECEDING) AS g FROM (SELECT *, y AS z, y * 2 AS w FROM t)");
+    for (int slot = 0; slot < 2; slot++) {
+        const struct expr *argument = plan->groups[0].slots[slot].argument;
+        while (argument->args[0]->kind == EXPR_CALL)
+            argument = argument->args[0];
+        assert_int_equal(argument->n_args, 2);
+        assert_int_equal(argument->args[0]->kind, EXPR_COLUMN);
+        assert_int_equal(argument->args[1]->kind, EXPR_CONSTANT);
+        assert_ptr_equal(argument->run, expr_find("COALESCE", 2, (enum rep[]){REP_INT, REP_INT}, REP_INT));
+    }
+    plan_unref(plan);
+}
+
+static void test_where_is_a_condition_of_events(void **unused)
+{
+    (void)unused;
+    struct plan *plan = compile_whole("SELECT x FROM t WHERE x > 0 AND ln(x) < 3");
+    assert_true(plan_has_where(plan));
+    assert_int_equal(plan->where->rep, REP_BOOLEAN);
+    assert_int_equal(plan->where->n_args, 2);
+    assert_int_equal(plan->where->level, 0);
+    plan_unref(plan);
+    plan = compile_whole("SELECT u FROM (SELECT x AS u, b FROM t WHERE n > 1) WHERE b");
+    assert_int_equal(plan->where->n_args, 2);
+    assert_int_equal(plan->where->args[1]->kind, EXPR_COLUMN);
+    plan_unref(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +284,9 @@ int main(void)
         cmocka_unit_test(test_calls_become_aggregates_of_slots),
         cmocka_unit_test(test_lag_is_the_first_of_one_row),
         cmocka_unit_test(test_labels_of_long_ago),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_late_columns_of_inner_selects),
+        cmocka_unit_test(test_where_is_a_condition_of_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
