@@ -75,8 +75,8 @@ static int read_times(struct task *task, struct error *error)
     int rc = split_read_span(argument_text(arguments, "test"), "test", task->steps, &options->test, error);
     if (rc)
         return rc;
-    /* A plan gives its delay as a duration, which says nothing where time is counted in steps. */
-    options->delay_us = task->steps ? 0 : plan_label_after_us(task->version.plan);
+    options->delay_us = 0;
+    plan_label_after(task->version.plan, &options->delay_us);
     if (delay) {
         rc = split_read_delay(delay, "delay", task->steps, &options->delay_us, error);
         if (rc)

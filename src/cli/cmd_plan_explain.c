@@ -97,9 +97,9 @@ static void print_group(const struct explain_group *group)
     printf("%s events retained, %s\n", count_text(group->retained, a), bytes_text(group->bytes, c));
 }
 
-static const char *length_text(const struct explain *explain, int64_t length, char text[UNITS_TEXT_SIZE])
+static const char *length_text(bool steps, int64_t length, char text[UNITS_TEXT_SIZE])
 {
-    if (!explain->steps)
+    if (!steps)
         return units_duration_text(length, text);
     snprintf(text, UNITS_TEXT_SIZE, "%lld step%s", (long long)length, length == 1 ? "" : "s");
     return text;
@@ -111,11 +111,11 @@ static void print_late(const struct explain *explain)
     for (int i = 0; i < explain->n_late; i++) {
         const struct explain_late *late = &explain->late[i];
         printf("late      %s: known %s after the event", late->column,
-               units_duration_text(late->after_us, after));
+               length_text(late->after_steps, late->after_steps ? late->after_steps : late->after_us, after));
         printf(late->fallback ? ", then %s where nobody said otherwise; " : "; ", late->fallback);
         if (late->n_windows)
             printf("%d window%s read%s it, none nearer than %s\n", late->n_windows, plural(late->n_windows),
-                   late->n_windows == 1 ? "s" : "", length_text(explain, late->nearest, nearest));
+                   late->n_windows == 1 ? "s" : "", length_text(explain->steps, late->nearest, nearest));
         else
             printf("no window reads it\n");
     }
@@ -197,7 +197,10 @@ static void put_late(yyjson_mut_doc *document, yyjson_mut_val *root, const struc
         const struct explain_late *late = &explain->late[i];
         yyjson_mut_val *object = yyjson_mut_arr_add_obj(document, list);
         yyjson_mut_obj_add_str(document, object, "column", late->column);
-        yyjson_mut_obj_add_int(document, object, "after_us", late->after_us);
+        if (late->after_steps)
+            yyjson_mut_obj_add_int(document, object, "after_steps", late->after_steps);
+        else
+            yyjson_mut_obj_add_int(document, object, "after_us", late->after_us);
         if (late->fallback)
             yyjson_mut_obj_add_str(document, object, "default", late->fallback);
         yyjson_mut_obj_add_int(document, object, "windows", late->n_windows);

@@ -216,13 +216,13 @@ static int read_label(const struct arguments *arguments, const struct plan *plan
     if (!label && column < 0)
         return error_set(error, CODE_USAGE, "the plan names no label: give --label COLUMN");
     ret->label = label ? label : plan_events(plan)->fields[column].name;
-    /* A plan gives its delay as a duration, which says nothing where time is counted in steps. */
-    bool of_plan = column >= 0 && !ret->steps && schema_find(plan_events(plan), ret->label) == column;
+    ret->delay_us = 0;
+    bool of_plan = column >= 0 && schema_find(plan_events(plan), ret->label) == column &&
+                   plan_label_after(plan, &ret->delay_us);
     if (!argument_given(arguments, "delay") && !of_plan && ret->split == TRAINING_BY_TIME)
         return error_set(error, CODE_USAGE,
                          "how long does \"%s\" take to become known? Give --delay TIME, 0 for at once",
                          ret->label);
-    ret->delay_us = of_plan ? plan_label_after_us(plan) : 0;
     const char *delay = argument_text(arguments, "delay");
     return delay ? split_read_delay(delay, "delay", ret->steps, &ret->delay_us, error) : OK;
 }

@@ -126,6 +126,13 @@ static int settle_roles(struct plan *plan, bool over, struct error *error)
     }
     if (plan->time_column < 0)
         return OK;
+    for (int i = 0; i < plan->events->n; i++)
+        if (plan->late[i].after_steps && !plan->time_is_step)
+            return error_set(
+                error, CODE_INVALID,
+                "column %s is late by steps, but the event time %s is none: write a duration, as in "
+                "late after=7 days",
+                plan->events->fields[i].name, plan->events->fields[plan->time_column].name);
     struct field *time = &plan->events->fields[plan->time_column];
     struct buffer sql;
     buffer_init(&sql, LIMIT_SQL);

@@ -193,6 +193,8 @@ int aggregate_find(const struct binder *binder, yyjson_val *bound, struct aggreg
 
 /* Late columns: one that an expression looks at outside of any window, -1 if none. */
 int leakage_column(const struct expr *expr);
+/* A late column's delay as "7d" or "24 steps". */
+const char *leakage_after_text(const struct late *late, char *text); /* UNITS_TEXT_SIZE */
 /* rows: the frame was written with ROWS. */
 int leakage_check(const struct binder *binder, const struct slot *slot, const struct frame *frame, bool rows,
                   struct error *error);

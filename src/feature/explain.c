@@ -342,6 +342,7 @@ static void explain_late(struct explainer *explainer, bool *seen)
         late->fallback =
             plan->late[c].has_number ? say(explainer, "%g", plan->late[c].number) : plan->late[c].default_sql;
         late->after_us = plan->late[c].after_us;
+        late->after_steps = plan->late[c].after_steps;
         late->nearest = INT64_MAX;
         for (size_t w = 0; w < plan->n_windows; w++) {
             const struct window *window = &plan->windows[w];

@@ -65,7 +65,7 @@ struct explain_group {
 
 struct explain_late {
     const char *column, *fallback; /* fallback: its DEFAULT, NULL = none */
-    int64_t after_us;
+    int64_t after_us, after_steps; /* after_steps: 0 where the plan says a duration */
     int n_windows;   /* that read it */
     int64_t nearest; /* the shortest distance of their ends; meaningless without windows */
 };

@@ -1,5 +1,6 @@
 /* Late columns: a label, or what a bank answers days later. Nothing may look at one before it can be known.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/units.h"
@@ -39,33 +40,47 @@ int leakage_column(const struct expr *expr)
     return expr && expr->late ? expr->index : -1;
 }
 
+static const char *length_text(bool steps, int64_t length, char text[UNITS_TEXT_SIZE])
+{
+    if (!steps)
+        return units_duration_text(length, text);
+    snprintf(text, UNITS_TEXT_SIZE, "%lld step%s", (long long)length, length == 1 ? "" : "s");
+    return text;
+}
+
+const char *leakage_after_text(const struct late *late, char *text)
+{
+    return length_text(late->after_steps, late->after_steps ? late->after_steps : late->after_us, text);
+}
+
 static int check_column(const struct binder *binder, int column, const struct frame *frame, bool rows,
                         struct error *error)
 {
     struct plan *plan = binder->plan;
-    const char *name = plan->events->fields[column].name;
+    const struct late *late = &plan->late[column];
+    const char *name = plan->events->fields[column].name, *length = plan->time_is_step ? "n" : "INTERVAL ...";
     char after[UNITS_TEXT_SIZE], end[UNITS_TEXT_SIZE];
-    int64_t known_us = plan->late[column].after_us;
-    units_duration_text(known_us, after);
-    if (plan->time_is_step)
-        known_us = 1; /* steps have no length of their own: any delay is the user's word */
+    int64_t known = plan->time_is_step ? late->after_steps : late->after_us;
+    leakage_after_text(late, after);
+    if (plan->time_is_step && !known)
+        known = 1; /* how many steps make a duration is the user's word */
     if (rows)
         return bind_refuse(
             binder, NULL, CODE_INVALID, error,
             "leakage: rows may be of any age, also from before %s is known, which takes %s: write "
-            "RANGE BETWEEN ... AND INTERVAL ... PRECEDING of at least that",
-            name, after);
+            "RANGE BETWEEN ... AND %s PRECEDING of at least that",
+            name, after, length);
     if (frame->end == 0)
         return bind_refuse(
             binder, NULL, CODE_INVALID, error,
             "leakage: this frame ends at the current row, where %s is not known yet; it is known after %s: "
-            "let the frame end at INTERVAL ... PRECEDING of at least that",
-            name, after);
-    if (frame->end < known_us)
+            "let the frame end at %s PRECEDING of at least that",
+            name, after, length);
+    if (frame->end < known)
         return plan_warn(plan, error,
                          "a frame over %s ends %s before the event, but %s is known only after %s: it sees "
                          "labels half known (frauds arrive, their absence does not)",
-                         name, units_duration_text(frame->end, end), name, after);
+                         name, length_text(plan->time_is_step, frame->end, end), name, after);
     return OK;
 }
 

@@ -1,6 +1,7 @@
 #include "feature/parse.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,19 @@ static int split(struct parsed *parsed, const char *sql, size_t size, struct err
     return parsed->select_sql ? OK : error_set(error, CODE_MEMORY, "no memory for %s", parsed->name);
 }
 
+/* "7 days" or, where the event time is an integer, "24 steps". */
+static bool read_after(const char *text, struct late *late)
+{
+    char *unit;
+    errno = 0;
+    long long steps = strtoll(text, &unit, 10);
+    unit += strspn(unit, " \t");
+    if (strcasecmp(unit, "steps") != 0 && strcasecmp(unit, "step") != 0)
+        return units_duration(text, &late->after_us, NULL) == OK;
+    late->after_steps = steps;
+    return !errno && steps >= 1 && steps <= LIMIT_EVENT_TIME;
+}
+
 /* "shrike: label, late after=7 days": words separated by commas. */
 static int read_role(const char *comment, const char *column, struct field *field, struct late *late,
                      struct error *error)
@@ -339,12 +353,12 @@ static int read_role(const char *comment, const char *column, struct field *fiel
             field->roles |= ROLE_SECRET;
         } else if (strncasecmp(word, "late", 4) == 0) {
             char *equals = strchr(word, '=');
-            if (!equals || strncasecmp(word, "late after", 10) != 0 ||
-                units_duration(equals + 1, &late->after_us, NULL) != OK)
+            if (!equals || strncasecmp(word, "late after", 10) != 0 || !read_after(equals + 1, late))
                 return error_set(
                     error, CODE_INVALID,
-                    "column %s: expected \"late after=DURATION\" (late after=7 days), found \"%s\"", column,
-                    word);
+                    "column %s: expected \"late after=DURATION\" (late after=7 days) or, where the "
+                    "event time is an integer, \"late after=24 steps\", found \"%s\"",
+                    column, word);
             field->roles |= ROLE_LATE;
             late->is_late = true;
         } else {

@@ -16,7 +16,7 @@
 /* What a late column's comment and DEFAULT say; index = column. */
 struct late {
     bool is_late;
-    int64_t after_us;
+    int64_t after_us, after_steps; /* one of them: after_steps where it was written in steps, from 1 up */
     char *default_sql; /* the DEFAULT expression, cast to the column's type; NULL = none */
     bool has_number;   /* and its value, where it is a number */
     double number;

@@ -69,9 +69,18 @@ int plan_label_column(const struct plan *plan)
     return plan->label_column;
 }
 
-int64_t plan_label_after_us(const struct plan *plan)
+bool plan_label_after(const struct plan *plan, int64_t *ret)
 {
-    return plan->label_column < 0 ? 0 : plan->late[plan->label_column].after_us;
+    const struct late *late = plan->label_column < 0 ? NULL : &plan->late[plan->label_column];
+    if (!late || plan->time_is_step != (late->after_steps > 0))
+        return false;
+    *ret = plan->time_is_step ? late->after_steps : late->after_us;
+    return true;
+}
+
+const char *plan_label_after_text(const struct plan *plan, char *text)
+{
+    return leakage_after_text(&plan->late[plan->label_column], text);
 }
 
 bool plan_late_default(const struct plan *plan, int column, double *ret)

@@ -36,7 +36,13 @@ const char *plan_hash(const struct plan *plan); /* SHA-256 of the text, hex */
 int plan_id_column(const struct plan *plan);
 int plan_time_column(const struct plan *plan);
 int plan_label_column(const struct plan *plan);
-int64_t plan_label_after_us(const struct plan *plan); /* the delay after which the label is its default */
+
+/* The delay after which the label is its default, in microseconds or, where the event time is an integer, in
+ * steps. False where the plan does not say: it has no label, or one whose delay is not in steps though its
+ * time is. */
+bool plan_label_after(const struct plan *plan, int64_t *ret);
+/* As "7d" or "24 steps"; text: UNITS_TEXT_SIZE bytes. Only where the plan has a label. */
+const char *plan_label_after_text(const struct plan *plan, char *text);
 
 /* What a late column is once its delay has passed: its DEFAULT as a number. False: none, or not a number. */
 bool plan_late_default(const struct plan *plan, int column, double *ret);

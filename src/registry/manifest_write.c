@@ -72,8 +72,7 @@ static void put_label(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
     char after[UNITS_TEXT_SIZE];
     yyjson_mut_val *object = yyjson_mut_obj_add_obj(document, root, "label");
     yyjson_mut_obj_add_strcpy(document, object, "column", plan_events(plan)->fields[label].name);
-    yyjson_mut_obj_add_strcpy(document, object, "after",
-                              units_duration_text(plan_label_after_us(plan), after));
+    yyjson_mut_obj_add_strcpy(document, object, "after", plan_label_after_text(plan, after));
 }
 
 static void put_head(yyjson_mut_doc *document, yyjson_mut_val *root, const struct version_content *content,

@@ -308,3 +308,29 @@ FROM payments;
     assert result.returncode == 3 and "324" in result.stderr
     result = shrike(*train, "--train", "2018-01-01..2018-02-01")
     assert result.returncode == 2 and "steps" in result.stderr
+
+
+def test_a_plan_says_its_delay_in_steps(shrike, tmp_path):
+    (tmp_path / "features.sql").write_text("""
+CREATE TABLE payments (step INTEGER, card INTEGER, amount DOUBLE, is_fraud TINYINT DEFAULT 0);
+COMMENT ON COLUMN payments.is_fraud IS 'shrike: label, late after=24 steps';
+SELECT amount, avg(is_fraud) OVER (PARTITION BY card ORDER BY step
+                                   RANGE BETWEEN 100 PRECEDING AND 24 PRECEDING) AS risk
+FROM payments;
+""")
+    duckdb.sql(f"""
+        COPY (SELECT (i // 10)::INTEGER AS step, (hash(i) % 50)::INTEGER AS card,
+                     (hash(i + 7) % 100)::DOUBLE AS amount,
+                     (hash(i + 7) % 100 > 80)::TINYINT AS is_fraud FROM range(5000) t(i) ORDER BY i)
+        TO '{tmp_path}/payments.parquet' (FORMAT parquet)""")
+    train = ["train", "--name", "steps", "--in", "payments.parquet", "--rounds", "3", "--threads", "1"]
+    result = shrike(*train, "--train", "100..300", "--valid", "323..400")
+    assert result.returncode == 3 and "delay of 24: start it at 324" in result.stderr
+    result = shrike(*train, "--train", "100..300", "--valid", "324..400", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["training"]["label_delay"] == 24
+    manifest = json.loads(next(tmp_path.rglob("shrike.json")).read_text())
+    assert manifest["label"] == {"column": "is_fraud", "after": "24 steps"}
+    result = shrike("evaluate", "models:/steps/1", "--in", "payments.parquet", "--test", "430..480", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["protocol"]["delay"] == 24

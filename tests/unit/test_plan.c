@@ -372,7 +372,11 @@ static void test_a_plan_knows_its_columns(void **unused)
     assert_int_equal(plan_id_column(plan), 0);
     assert_int_equal(plan_time_column(plan), 1);
     assert_int_equal(plan_label_column(plan), 7);
-    assert_true(plan_label_after_us(plan) == 7 * DAY_US);
+    char after[UNITS_TEXT_SIZE];
+    int64_t delay = 0;
+    assert_true(plan_label_after(plan, &delay));
+    assert_true(delay == 7 * DAY_US);
+    assert_string_equal(plan_label_after_text(plan, after), "7d");
     assert_true(plan_late_default(plan, 7, &number));
     assert_true(number == 0);
     assert_int_equal(plan_features(plan)->n, 3);
@@ -427,6 +431,49 @@ static void test_labels_half_known_are_warned_of(void **unused)
     plan_unref(plan);
 }
 
+#define STEPS(after, frame)                                                                          \
+    "CREATE TABLE t (s INTEGER, y TINYINT DEFAULT 0);COMMENT ON COLUMN t.y IS 'shrike: label, late " \
+    "after=" after "';\nSELECT avg(y) OVER (ORDER BY s RANGE BETWEEN 99 PRECEDING AND " frame        \
+    ") AS r FROM t"
+
+static void test_a_label_is_late_by_steps(void **unused)
+{
+    (void)unused;
+    char after[UNITS_TEXT_SIZE];
+    int64_t delay = 0;
+    struct plan *plan = compile(STEPS("24 steps", "24 PRECEDING"));
+    assert_null(plan_warning(plan, 0));
+    assert_true(plan_label_after(plan, &delay));
+    assert_true(delay == 24);
+    assert_string_equal(plan_label_after_text(plan, after), "24 steps");
+    plan_unref(plan);
+    plan = compile(STEPS("24STEP", "23 PRECEDING"));
+    assert_non_null(strstr(plan_warning(plan, 0),
+                           "ends 23 steps before the event, but y is known only after 24 "
+                           "steps"));
+    plan_unref(plan);
+    /* How many steps a day has is the user's word. */
+    plan = compile(STEPS("1 day", "1 PRECEDING"));
+    assert_null(plan_warning(plan, 0));
+    assert_false(plan_label_after(plan, &delay));
+    assert_string_equal(plan_label_after_text(plan, after), "1d");
+    plan_unref(plan);
+    wrong = 0;
+    refuse(STEPS("1 step", "CURRENT ROW"), INVALID, 2, 8,
+           "it is known after 1 step: let the frame end at n PRECEDING");
+    refuse(STEPS("1 day", "0 PRECEDING"), INVALID, 2, 8,
+           "it is known after 1d: let the frame end at n PRECEDING");
+    refuse(STEPS("0 steps", "CURRENT ROW"), INVALID, 0, 0,
+           "late after=24 steps\", found \"late after=0 steps\"");
+    refuse(STEPS("-3 steps", "CURRENT ROW"), INVALID, 0, 0, "found \"late after=-3 steps\"");
+    refuse(STEPS("steps", "CURRENT ROW"), INVALID, 0, 0, "found \"late after=steps\"");
+    refuse(STEPS("99999999999999999999 steps", "CURRENT ROW"), INVALID, 0, 0, "column y: expected");
+    refuse("CREATE TABLE t (ts TIMESTAMP, y INT);COMMENT ON COLUMN t.y IS 'shrike: late after=3 "
+           "steps';SELECT ts FROM t",
+           INVALID, 0, 0, "column y is late by steps, but the event time ts is none");
+    assert_int_equal(wrong, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_the_only_time_is_the_event_time),
         cmocka_unit_test(test_what_is_said_twice_is_kept_once),
         cmocka_unit_test(test_labels_half_known_are_warned_of),
+        cmocka_unit_test(test_a_label_is_late_by_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
