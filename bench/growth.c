@@ -243,12 +243,12 @@ static const struct kind KINDS[] = {{"sum, avg", "sum(amount) OVER w AS a, avg(a
                                     {"distinct", "count(DISTINCT terminal_id) OVER w AS a"}};
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS, TERMINALS = 1000 };
 
-static void print_kinds(const char *first)
+static void print_kinds(const char *first, const char *second)
 {
-    printf("| %s |", first);
+    printf("| %s | %s |", first, second);
     for (int k = 0; k < N_KINDS; k++)
         printf(" %s |", KINDS[k].name);
-    printf("\n|---|");
+    printf("\n|---|---|");
     for (int k = 0; k < N_KINDS; k++)
         printf("---|");
     printf("\n");
@@ -273,7 +273,7 @@ static void by_length(void)
     if (!wanted("length", "Length of the window"))
         return;
     printf("%lld customers with a payment an hour each; ns of CPU per event.\n\n", (long long)customers);
-    print_kinds("window | events inside");
+    print_kinds("window", "events inside");
     for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
         int64_t length = days[i] ? days[i] * DAY : HOUR;
         printf("| %d %s | %lld |", days[i] ? days[i] : 1, days[i] ? "d" : "h", (long long)(length / HOUR));
@@ -289,7 +289,7 @@ static void by_events(void)
     printf("%lld events retained in all, by fewer and fewer entities; a window of 30 days; ns of CPU per "
            "event.\n\n",
            (long long)all);
-    print_kinds("entities | events of each");
+    print_kinds("entities", "events of each");
     for (int64_t inside = 16; inside <= all; inside *= 16) {
         struct stream stream = {all / inside, TERMINALS, 30 * DAY / all, 0, 0, false};
         printf("| %lld | %lld |", (long long)stream.customers, (long long)inside);

@@ -7,3 +7,7 @@ for program in generate features rich memory; do
     echo "== bench/$program.py"
     ./$program.py
 done
+cd ..
+cmake --build --preset release --target bench_growth
+echo "== bench/growth.c"
+build/release/bench_growth
