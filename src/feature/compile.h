@@ -99,6 +99,8 @@ struct plan {
     struct window *windows;
     size_t n_windows, windows_capacity;
     struct expr **roots; /* one per feature */
+    int n_parts;         /* of a plan that plan_join made; else 0 */
+    int *first_features; /* n_parts + 1: the first feature of each part, and their number */
     struct expr *where;  /* BOOLEAN over the event's columns: others enter no window; NULL: all are wanted */
     bool has_text;       /* a feature is VARCHAR: its column is written from front to back */
     char **warnings;
@@ -163,6 +165,11 @@ int bind_function(struct binder *binder, yyjson_val *bound, const struct type *t
                   struct expr **ret, struct error *error);
 int bind_add(struct binder *binder, const struct expr *expr, struct expr **ret, struct error *error);
 struct expr *bind_intern(struct plan *plan, const struct expr *expr); /* NULL: no memory */
+/* The number of what is there already, or is added; -1: no memory. keys stay the plan's. */
+int intern_frame(struct group *group, const struct frame *frame);
+int intern_slot(struct group *group, const struct slot *slot);
+int intern_group(struct plan *plan, struct expr **keys, size_t n, int level);
+int intern_window(struct plan *plan, const struct window *window);
 bool bind_inputs(struct binder *binder, size_t n); /* makes room; false: no memory */
 
 /* Constants: evaluated once, by DuckDB. */

@@ -23,6 +23,15 @@ int plan_compile(const char *sql, size_t size, const char *name, struct plan **r
 int plan_compile_over(struct schema *schema, const char *table, const char *sql, size_t size,
                       const char *name, struct plan **ret, struct error *error);
 int plan_load(const char *path, struct plan **ret, struct error *error);
+/* Several plans over one table as one, which has the features of all, in order, and keeps what their windows
+ * share only once. One of the plans has all columns of the others; all have the same WHERE, or none; else
+ * CODE_CONFLICT says what differs. The features are to the bit those of each plan alone. Where a name is
+ * taken, the n-th plan's is plann_name. Its SQL and name are theirs one after the other; it has no oracle
+ * (NULL): that is theirs. */
+int plan_join(struct plan *const *plans, int n, struct plan **ret, struct error *error);
+/* How many plans were joined, 1 for any other plan, and which features are those of plan i. */
+int plan_parts(const struct plan *plan);
+void plan_part(const struct plan *plan, int i, int *ret_first, int *ret_n);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan); /* takes NULL */
 

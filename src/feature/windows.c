@@ -4,30 +4,6 @@
 #include "base/limits.h"
 #include "feature/compile.h"
 
-static int find_frame(struct group *group, const struct frame *frame)
-{
-    for (size_t i = 0; i < group->n_frames; i++)
-        if (group->frames[i].unit == frame->unit && group->frames[i].exclusive == frame->exclusive &&
-            group->frames[i].start == frame->start && group->frames[i].end == frame->end)
-            return (int)i;
-    if (!memory_grow(&group->frames, &group->frames_capacity, group->n_frames + 1, sizeof *group->frames))
-        return -1;
-    group->frames[group->n_frames] = *frame;
-    return (int)group->n_frames++;
-}
-
-/* -1: no memory. */
-static int find_slot(struct group *group, const struct slot *slot)
-{
-    for (size_t i = 0; i < group->n_slots; i++)
-        if (group->slots[i].argument == slot->argument && group->slots[i].filter == slot->filter)
-            return (int)i;
-    if (!memory_grow(&group->slots, &group->slots_capacity, group->n_slots + 1, sizeof *group->slots))
-        return -1;
-    group->slots[group->n_slots] = *slot;
-    return (int)group->n_slots++;
-}
-
 /* What a window aggregates, of which events. */
 struct subject {
     struct expr **keys;
@@ -129,45 +105,23 @@ static int bind_subject(struct binder *binder, yyjson_val *bound, const struct a
     return OK;
 }
 
-/* -1: no memory. */
-static int find_group(struct plan *plan, const struct subject *subject)
-{
-    size_t n = subject->n_keys;
-    for (size_t g = 0; g < plan->n_groups; g++)
-        if (plan->groups[g].n_keys == n && plan->groups[g].level == subject->level &&
-            (n == 0 || memcmp(plan->groups[g].keys, subject->keys, n * sizeof *subject->keys) == 0))
-            return (int)g;
-    if (!memory_grow(&plan->groups, &plan->groups_capacity, plan->n_groups + 1, sizeof *plan->groups))
-        return -1;
-    plan->groups[plan->n_groups] =
-        (struct group){.keys = subject->keys, .n_keys = n, .level = subject->level};
-    return (int)plan->n_groups++;
-}
-
 /* The window's result as an expression; the same window twice is one. */
 static int add_window(struct binder *binder, const struct window *window, struct expr **ret,
                       struct error *error)
 {
     struct plan *plan = binder->plan;
-    size_t index = 0;
-    while (index < plan->n_windows &&
-           !(plan->windows[index].group == window->group && plan->windows[index].frame == window->frame &&
-             plan->windows[index].slot == window->slot && plan->windows[index].rows == window->rows &&
-             plan->windows[index].aggregate == window->aggregate))
-        index++;
-    if (plan->groups[window->group].n_slots > LIMIT_SLOTS || index >= LIMIT_WINDOWS)
+    int index = intern_window(plan, window);
+    if (index < 0)
+        return error_set(error, CODE_MEMORY, "no memory for a window");
+    if (plan->groups[window->group].n_slots > LIMIT_SLOTS || plan->n_windows > LIMIT_WINDOWS)
         return bind_refuse(
             binder, NULL, CODE_LIMIT, error,
             "a plan has at most %d windows, and %d different (argument, FILTER) pairs per entity",
             LIMIT_WINDOWS, LIMIT_SLOTS);
-    if (!memory_grow(&plan->windows, &plan->windows_capacity, index + 1, sizeof *plan->windows))
-        return error_set(error, CODE_MEMORY, "no memory for a window");
-    if (index == plan->n_windows)
-        plan->windows[plan->n_windows++] = *window;
     struct expr expr = {.kind = EXPR_WINDOW,
                         .type = window->type,
                         .rep = window->rep,
-                        .index = (int)index,
+                        .index = index,
                         .level = plan->groups[window->group].level + 1};
     return bind_add(binder, &expr, ret, error);
 }
@@ -180,18 +134,18 @@ static bool place(struct group *group, const struct aggregation *how, const stru
     struct slot rows = {.filter = slot->filter, .type = {.id = TYPE_BOOLEAN}};
     bool one = how->aggregate == AGGREGATE_FIRST || how->aggregate == AGGREGATE_LAST;
     window->slot = window->rows = -1;
-    window->frame = find_frame(group, &subject->frame);
+    window->frame = intern_frame(group, &subject->frame);
     if (window->frame < 0)
         return false;
     if (slot->argument || slot->filter) {
-        window->slot = find_slot(group, slot);
+        window->slot = intern_slot(group, slot);
         if (window->slot < 0)
             return false;
     }
     if (one && how->skips_nulls) {
         window->rows = window->slot;
     } else if (one && slot->filter) {
-        window->rows = find_slot(group, &rows);
+        window->rows = intern_slot(group, &rows);
         return window->rows >= 0;
     }
     return true;
@@ -242,7 +196,7 @@ static int compile_window(struct binder *binder, yyjson_val *bound, struct input
     if (window.aggregate == AGGREGATE_AVG && window.rep != REP_DOUBLE)
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                            "the mean of a date or time: take it of epoch(...)");
-    window.group = find_group(plan, &subject);
+    window.group = intern_group(plan, subject.keys, subject.n_keys, subject.level);
     if (window.group < 0 || !place(&plan->groups[window.group], &how, &subject, &window))
         return error_set(error, CODE_MEMORY, "no memory for a window");
     rc = add_window(binder, &window, &input.expr, error);
