@@ -465,6 +465,40 @@ static void test_beyond_the_memory_limit_nothing_is_taken(void **unused)
     shrike_state_free(state);
 }
 
+static void test_filtered_events_have_a_row_of_nulls(void **unused)
+{
+    (void)unused;
+    static const char sql[] = "CREATE TABLE payments (ts TIMESTAMP, card BIGINT); SELECT card, count(*) OVER "
+                              "(ORDER BY ts RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND CURRENT ROW) AS n "
+                              "FROM payments WHERE card > 7";
+    struct shrike_plan *plan = NULL;
+    struct shrike_state *state = NULL;
+    struct batch batch;
+    struct ArrowSchema schema;
+    struct ArrowArray features;
+    int64_t left_out = 0;
+    assert_int_equal(shrike_plan_compile(sql, strlen(sql), "payments.sql", &plan, NULL), SHRIKE_OK);
+    assert_int_equal(shrike_state_new(plan, NULL, &state, NULL), SHRIKE_OK);
+    batch_init(&batch);
+    assert_int_equal(shrike_state_take(state, &batch.schema, &batch.array, &schema, &features, NULL),
+                     SHRIKE_OK);
+    const uint8_t *filtered = shrike_state_filtered(state);
+    const uint8_t *there = features.children[1]->buffers[0];
+    assert_int_equal(features.length, ROWS);
+    assert_non_null(there);
+    for (int i = 0; i < ROWS; i++) {
+        assert_int_equal(filtered[i], card[i + 1] <= 7);
+        assert_int_equal(there[i / 8] >> (i % 8) & 1, !filtered[i]);
+        left_out += filtered[i];
+    }
+    assert_in_range(left_out, 1, ROWS - 1);
+    assert_int_equal(shrike_state_counter(state, SHRIKE_FILTERED), left_out);
+    features.release(&features);
+    schema.release(&schema);
+    shrike_state_free(state);
+    shrike_plan_free(plan);
+}
+
 static void test_integers_are_times_where_their_unit_is_said(void **unused)
 {
     (void)unused;
@@ -502,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_bad_events_are_refused),
         cmocka_unit_test(test_bad_options_are_refused),
         cmocka_unit_test(test_beyond_the_memory_limit_nothing_is_taken),
+        cmocka_unit_test(test_filtered_events_have_a_row_of_nulls),
         cmocka_unit_test(test_integers_are_times_where_their_unit_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
