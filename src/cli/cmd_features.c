@@ -1,4 +1,4 @@
-/* shrike features: a plan over files, one row out per row in. */
+/* shrike features: a plan, or several, over files, one row out per row in. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +185,25 @@ static int verify(struct job *job, const char *copy_path, struct error *error)
     return rc;
 }
 
+/* One plan, or several as one. */
+static int load_plans(struct job *job, struct error *error)
+{
+    int n = argument_positionals(job->arguments), loaded = 0, rc = OK;
+    struct plan **plans = memory_new((size_t)n, sizeof *plans);
+    if (!plans)
+        return error_set(error, CODE_MEMORY, "no memory for %d plans", n);
+    for (; rc == OK && loaded < n; loaded += rc == OK)
+        rc = plan_load(argument_positional(job->arguments, loaded), &plans[loaded], error);
+    if (rc == OK && n == 1)
+        job->plan = plan_ref(plans[0]);
+    else if (rc == OK)
+        rc = plan_join(plans, n, &job->plan, error);
+    while (loaded > 0)
+        plan_unref(plans[--loaded]);
+    free(plans);
+    return rc;
+}
+
 static int run(const struct arguments *arguments, struct error *error)
 {
     struct job job = {.arguments = arguments};
@@ -195,7 +214,9 @@ static int run(const struct arguments *arguments, struct error *error)
         snprintf(copy, sizeof copy, "%s.events.parquet", argument_text(arguments, "out"));
     if (oracle && strcmp(argument_text(arguments, "out"), "-") == 0)
         return error_set(error, CODE_USAGE, "--verify reads the result again, so --out must be a file");
-    int rc = plan_load(argument_positional(arguments, 0), &job.plan, error);
+    if (oracle && argument_positionals(arguments) > 1)
+        return error_set(error, CODE_USAGE, "--verify takes one plan at a time");
+    int rc = load_plans(&job, error);
     if (rc == OK)
         rc = open_job(&job, error);
     if (rc == OK)
@@ -249,10 +270,10 @@ static const struct option options[] = {
 
 const struct command command_features = {
     .name = "features",
-    .summary = "Compute the features of a plan over files, one row out per row in.",
-    .positionals = "features.sql",
+    .summary = "Compute features over files, one row out per row in; plans over one table share windows.",
+    .positionals = "features.sql...",
     .minimum = 1,
-    .maximum = 1,
+    .maximum = LIMIT_PLANS,
     .example = "shrike features features.sql --in transactions.parquet --keep tx_id --out features.parquet",
     .options = options,
     .run = run,

@@ -51,8 +51,8 @@ def features(shrike, plan, events, out, *options):
 
 
 def train(shrike, plan, events, name="m"):
-    return shrike("train", "--name", name, "--plan", plan, "--in", events, "--train", "2024-03-01..2024-03-02",
-                  "--rounds", "5", "--threads", "1", "--json", check=True)
+    return shrike("train", "--name", name, "--plan", plan, "--in", events, "--rounds", "5", "--threads", "1",
+                  "--train", "2024-03-01..2024-03-02", "--json", check=True)
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
@@ -82,7 +82,8 @@ def test_run_and_score_say_filtered(shrike, folder):
                     "--batch", "7", check=True)
     shrike("score", "models:/m/1", "--in", "events.jsonl", "--out", "scores.csv", "--lateness", "1min",
            "--explain", "2", check=True)
-    events, decided = lines(folder / "events.jsonl"), [json.loads(line) for line in result.stdout.splitlines()]
+    events = lines(folder / "events.jsonl")
+    decided = [json.loads(line) for line in result.stdout.splitlines()]
     with open(folder / "scores.csv", newline="", encoding="utf-8") as file:
         scored = list(csv.DictReader(file))
     assert len(decided) == len(scored) == len(events)
@@ -96,12 +97,15 @@ def test_run_and_score_say_filtered(shrike, folder):
             continue
         assert row["score"] is None and row["reasons"] == [{"reason": "filtered"}]
         assert set(row["features"].values()) == {None}
-        assert (line["score"], line["reason_1"], line["contribution_1"], line["reason_2"]) == ("", "filtered", "", "")
-    assert [row["features"] for row in decided if row["score"] is not None] == lines(folder / "features.jsonl")
+        assert (line["score"], line["reason_1"], line["contribution_1"]) == ("", "filtered", "")
+        assert line["reason_2"] == ""
+    judged = [row["features"] for row in decided if row["decision"] != "filtered"]
+    assert judged == lines(folder / "features.jsonl")
     wanted = len(lines(folder / "wanted.jsonl"))
     assert f"{wanted} events scored, 0 set aside" in result.stderr
     assert f"{3000 - wanted} of 3000 events left out by the plan's WHERE" in result.stderr
-    result = shrike("score", "models:/m/1", "--in", "events.jsonl", "--out", "scores.csv", "--json", check=True)
+    result = shrike("score", "models:/m/1", "--in", "events.jsonl", "--out", "scores.csv", "--json",
+                    check=True)
     summary = json.loads(result.stdout)
     assert summary["filtered"] == 3000 - wanted
     assert summary["approve"] + summary["review"] + summary["decline"] == wanted
@@ -116,9 +120,11 @@ def test_training_and_evaluation_leave_them_out(shrike, folder):
     assert with_where["training"]["data"]["rows_filtered"] == 3000 - wanted
     assert without["training"]["data"]["rows_filtered"] == 0
     options = ["--test", "2024-03-01..2024-03-02", "--json"]
-    one = json.loads(shrike("evaluate", "models:/m/1", "--in", "events.jsonl", *options, check=True).stdout)
-    other = json.loads(shrike("evaluate", "models:/other/1", "--in", "wanted.jsonl", *options, check=True).stdout)
+    evaluate = ["evaluate", "models:/m/1", "--in", "events.jsonl", *options]
+    one = json.loads(shrike(*evaluate, check=True).stdout)
+    other = json.loads(shrike("evaluate", "models:/other/1", "--in", "wanted.jsonl", *options,
+                              check=True).stdout)
     assert one["data"]["rows_filtered"] == 3000 - wanted
     assert one["metrics"] == other["metrics"]
-    text = shrike("evaluate", "models:/m/1", "--in", "events.jsonl", *options[:2], check=True).stdout
+    text = shrike(*evaluate[:-1], check=True).stdout
     assert f"{3000 - wanted:,} of 3,000 rows in the files left out by the plan's WHERE" in text
