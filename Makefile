@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test build demo test unit docs install clean asan tsan coverage fuzz format bench
+.PHONY: help setup setup-test build demo test unit docs install clean asan tsan coverage fuzz nightly format bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ coverage: setup-test ## all tests with lines counted; build/coverage/report.html
 fuzz: ## run each fuzz target for FUZZ_SECONDS (default 60)
 	@scripts/setup.sh --fuzz
 	@scripts/fuzz.sh
+
+nightly: build ## random plans against the oracles, new seeds until one fails (NIGHTLY_SEED, NIGHTLY_PLANS)
+	@scripts/nightly.sh
 
 bench: build ## measure the claims of bench/ against their peers
 	@bench/run.sh

@@ -381,9 +381,9 @@ static bool join_positions(struct share *share, struct entity *entity, uint32_t 
         if (!(marks >> marked->slot & 1))
             continue;
         /* The first one is looked for from there on, so one that is yet to enter the frame counts, too. */
-        if (marked->frame >= 0 ? (share->inside[marked->frame] || !share->fed[marked->end]) && new < old
-                               : share->fed[marked->end] &&
-                                     (new > old || !was_fed(layout, entity, marked, old)))
+        if (marked->frame >= 0
+                ? (share->inside[marked->frame] || !share->fed[marked->end]) && new < old
+                : share->fed[marked->end] && (new > old || !was_fed(layout, entity, marked, old)))
             *at = position;
     }
     return fine;

@@ -5,10 +5,11 @@
 #include "base/units.h"
 #include "differential/random_plan.h"
 
-/* How one column is filled: from a few values, or anew each time; and how often NULL. */
+/* How one column is filled: from a few values, or anew each time; how often NULL, and how often NaN or
+ * infinite. */
 struct habit {
     int pool; /* 0: fresh values */
-    int null_percent;
+    int null_percent, special_percent;
     bool extreme;
     uint64_t seed;
 };
@@ -158,6 +159,11 @@ static void fill_column(struct random *random, const struct field *field, const 
             column_append_null(column, &field->type);
             continue;
         }
+        if (random_chance(random, habit->special_percent)) {
+            static const double specials[] = {NAN, INFINITY, -INFINITY};
+            column_append_double(column, &field->type, specials[random_below(random, 3)]);
+            continue;
+        }
         struct random own = {habit->seed +
                              (uint64_t)random_below(random, habit->pool ? habit->pool : 1 << 30)};
         append_value(&own, &field->type, habit->extreme, column);
@@ -192,6 +198,29 @@ static void fill_times(struct random *random, const struct random_plan *plan, co
     }
 }
 
+/* By the column's name: random_maker.h. */
+static struct habit habit_of(struct random *random, const char *name)
+{
+    struct habit habit = {.pool = random_chance(random, 40) ? 8 : 0,
+                          .null_percent = random_chance(random, 50) ? 0 : (int)random_below(random, 60),
+                          .extreme = random_chance(random, 40),
+                          .seed = random_bits(random)};
+    if (name[0] == 'k') /* few entities, so that windows fill, or many that come and go */
+        habit.pool = random_chance(random, 90) ? 1 + (int)random_below(random, 6) : 100;
+    if (name[0] == 'y') {
+        habit.pool = 4;
+        habit.null_percent = 10 + (int)random_below(random, 50);
+        habit.extreme = false;
+    }
+    if (name[0] == 'h') {
+        habit.pool = 0;
+        habit.null_percent = 10;
+    }
+    if (name[0] == 'x')
+        habit.special_percent = random_chance(random, 50) ? 3 : 20;
+    return habit;
+}
+
 void random_plan_events(struct random *random, const struct random_plan *plan, struct schema *schema,
                         int time_column, struct table *ret)
 {
@@ -199,14 +228,7 @@ void random_plan_events(struct random *random, const struct random_plan *plan, s
         abort();
     for (int c = 0; c < schema->n; c++) {
         const struct field *field = &schema->fields[c];
-        bool key = field->name[0] == 'k', label = field->name[0] == 'y';
-        struct habit habit = {.pool = key                         ? 1 + (int)random_below(random, 6)
-                                      : label                     ? 4
-                                      : random_chance(random, 40) ? 8
-                                                                  : 0,
-                              .null_percent = random_chance(random, 50) ? 0 : (int)random_below(random, 60),
-                              .extreme = !label && random_chance(random, 40),
-                              .seed = random_bits(random)};
+        struct habit habit = habit_of(random, field->name);
         if (c == time_column || strcmp(field->name, "ts") == 0)
             fill_times(random, plan, &field->type, &ret->columns[c]);
         else if (strcmp(field->name, "id") == 0)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "differential/big.h"
+#include "differential/aggregates.h"
 #include "feature/kernels.h"
 
 struct sight {
@@ -12,11 +12,20 @@ struct sight {
     const struct table *events;
     int64_t n, lateness;
     int64_t *times, *floors;
-    bool *late, *too_late;
+    int64_t *order; /* all events in (time, arrival) order */
+    bool *late, *too_late, *wanted;
     struct vector *results; /* per window */
     struct rescan *out;
     struct arena texts; /* strings that expressions made */
 };
+
+static void *new_array(int64_t n, size_t size)
+{
+    void *array = memory_new((size_t)n, size);
+    if (!array)
+        abort();
+    return array;
+}
 
 /* One expression over all events. */
 static struct vector evaluate(struct sight *sight, struct expr *expr)
@@ -28,16 +37,14 @@ static struct vector evaluate(struct sight *sight, struct expr *expr)
         abort();
     program_run(program, sight->events, sight->plan->events, 0, sight->n, sight->results, 0);
     const struct vector *root = program_root(program, 0);
-    result.data = memory_new(n, width);
-    result.state = memory_new(n, 1);
-    if (!result.data || !result.state)
-        abort();
+    result.data = new_array(sight->n, width);
+    result.state = new_array(sight->n, 1);
     memcpy(result.data, root->data, n * width);
     memcpy(result.state, root->state, n);
     for (size_t i = 0; expr->rep == REP_TEXT && i < n; i++)
         if (result.state[i] == STATE_VALUE)
             TEXTS(&result)
-            [i].data = arena_text(&sight->texts, TEXTS(&result)[i].data, TEXTS(&result)[i].size);
+    [i].data = arena_text(&sight->texts, TEXTS(&result)[i].data, TEXTS(&result)[i].size);
     program_free(program);
     return result;
 }
@@ -48,30 +55,16 @@ static void vector_drop(struct vector *vector)
     free(vector->state);
 }
 
-static int order(const struct vector *v, int64_t a, int64_t b)
+/* Which events WHERE wants. */
+static void look_at_where(struct sight *sight)
 {
-    switch (v->rep) {
-    case REP_BOOLEAN:
-        return BOOLEANS(v)[a] - BOOLEANS(v)[b];
-    case REP_INT:
-        return (INTS(v)[a] > INTS(v)[b]) - (INTS(v)[a] < INTS(v)[b]);
-    case REP_WIDE:
-        return (WIDES(v)[a] > WIDES(v)[b]) - (WIDES(v)[a] < WIDES(v)[b]);
-    case REP_DOUBLE:
-        return double_order(DOUBLES(v)[a], DOUBLES(v)[b]);
-    default:
-        return text_order(TEXTS(v)[a], TEXTS(v)[b]);
+    struct expr *where = sight->plan->where;
+    struct vector truth = where ? evaluate(sight, where) : (struct vector){0};
+    for (int64_t i = 0; i < sight->n; i++) {
+        sight->wanted[i] = !where || (truth.state[i] == STATE_VALUE && BOOLEANS(&truth)[i]);
+        sight->out->filtered += !sight->wanted[i];
     }
-}
-
-static bool same_key(const struct vector *keys, size_t n, int64_t a, int64_t b)
-{
-    for (size_t k = 0; k < n; k++) {
-        bool known_a = keys[k].state[a] == STATE_VALUE, known_b = keys[k].state[b] == STATE_VALUE;
-        if (known_a != known_b || (known_a && order(&keys[k], a, b) != 0))
-            return false;
-    }
-    return true;
+    vector_drop(&truth);
 }
 
 /* Times, high water and what is late, by the definition. */
@@ -80,10 +73,12 @@ static void look_at_times(struct sight *sight)
     int column = sight->plan->time_column;
     int64_t high = INT64_MIN;
     for (int64_t i = 0; i < sight->n; i++) {
-        int64_t time = column < 0 ? 0
-                                  : column_int(&sight->events->columns[column],
-                                               &sight->plan->events->fields[column].type, i) *
-                                        sight->plan->time_scale;
+        const struct column *times = column < 0 ? NULL : &sight->events->columns[column];
+        if (!sight->wanted[i])
+            continue;
+        int64_t time =
+            times ? column_int(times, &sight->plan->events->fields[column].type, i) * sight->plan->time_scale
+                  : 0;
         sight->late[i] = time < high;
         high = time > high ? time : high;
         sight->times[i] = time;
@@ -91,6 +86,16 @@ static void look_at_times(struct sight *sight)
         sight->too_late[i] = time < sight->floors[i];
         sight->out->late += sight->late[i];
         sight->out->too_late += sight->too_late[i];
+    }
+}
+
+static void sort_by_time(struct sight *sight)
+{
+    for (int64_t i = 0; i < sight->n; i++) {
+        int64_t at = i;
+        for (; at > 0 && sight->times[sight->order[at - 1]] > sight->times[i]; at--)
+            sight->order[at] = sight->order[at - 1];
+        sight->order[at] = i;
     }
 }
 
@@ -104,116 +109,164 @@ static bool uses_late(const struct plan *plan, const struct expr *expr)
     return found;
 }
 
-/* Everything one window needs: evaluated once, looked at for every pair of events. */
+/* Everything one window needs, evaluated once. */
 struct pane {
     const struct window *window;
     struct frame frame;
     const struct slot *slot;
-    struct vector *keys, argument, filter;
+    struct values values, rows; /* of the slot, and of window.rows */
+    struct vector *keys, filter;
     size_t n_keys;
     bool *seen;
+    int64_t *group, *members; /* room for all events */
 };
 
-static bool is_member(const struct sight *sight, const struct pane *pane, int64_t e, int64_t p)
+static struct values look_at_slot(struct sight *sight, const struct slot *slot)
 {
-    int64_t time = sight->times[p];
-    if (time < sight->times[e] - pane->frame.start || time > sight->times[e] - pane->frame.end)
-        return false;
-    if (p != e && (sight->too_late[p] || time < sight->floors[e] - pane->frame.start))
-        return false;
-    return same_key(pane->keys, pane->n_keys, e, p);
+    struct values values = {.marks = new_array(sight->n, sizeof(bool))};
+    struct vector filter = {0};
+    if (slot && slot->argument)
+        values.argument = evaluate(sight, slot->argument);
+    if (slot && slot->filter)
+        filter = evaluate(sight, slot->filter);
+    for (int64_t i = 0; i < sight->n; i++)
+        values.marks[i] = (!values.argument.state || values.argument.state[i] == STATE_VALUE) &&
+                          (!filter.state || (filter.state[i] == STATE_VALUE && BOOLEANS(&filter)[i]));
+    vector_drop(&filter);
+    return values;
 }
 
-static void note(const struct sight *sight, const struct pane *pane, int64_t e, int64_t p)
+static bool same_key(const struct pane *pane, int64_t a, int64_t b)
+{
+    for (size_t k = 0; k < pane->n_keys; k++) {
+        const struct vector *key = &pane->keys[k];
+        bool known_a = key->state[a] == STATE_VALUE, known_b = key->state[b] == STATE_VALUE;
+        if (known_a != known_b || (known_a && values_order(key, a, b) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* Step 1: e's group in order. */
+static int64_t find_group(const struct sight *sight, const struct pane *pane, int64_t e)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < sight->n; i++) {
+        int64_t p = sight->order[i];
+        if (p > e || !same_key(pane, e, p))
+            continue;
+        if (!sight->wanted[p])
+            pane->seen[SEEN_WHERE] = true;
+        else if (p == e || !sight->too_late[p])
+            pane->group[n++] = p;
+    }
+    return n;
+}
+
+/* Step 2: drops from the group of n what is no longer retained. */
+static int64_t drop_forgotten(const struct sight *sight, const struct pane *pane, int64_t e, int64_t n)
+{
+    const struct frame *frame = &pane->frame;
+    bool unbounded = frame->start == FRAME_UNBOUNDED;
+    int64_t older = 0, passed = 0, kept = 0, floor = sight->floors[e];
+    for (int64_t i = 0; i < n; i++)
+        older += pane->group[i] != e && sight->times[pane->group[i]] < floor;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t p = pane->group[i], time = sight->times[p];
+        bool keep = p == e;
+        if (unbounded)
+            keep |= !sight->too_late[e];
+        else if (frame->unit == FRAME_RANGE)
+            keep |= time >= floor - frame->start;
+        else /* of those before the floor the newest `start`: what is left of them from here on */
+            keep |= time >= floor || older - passed <= frame->start;
+        passed += p != e && time < floor;
+        if (keep)
+            pane->group[kept++] = p;
+    }
+    return kept;
+}
+
+/* Step 3: the frame's part of the group of n. */
+static int64_t find_members(const struct sight *sight, const struct pane *pane, int64_t e, int64_t n)
+{
+    const struct frame *frame = &pane->frame;
+    bool unbounded = frame->start == FRAME_UNBOUNDED;
+    int64_t rank = 0, found = 0;
+    while (pane->group[rank] != e)
+        rank++;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t p = pane->group[i];
+        int64_t back = frame->unit == FRAME_ROWS ? rank - i : sight->times[e] - sight->times[p];
+        if ((unbounded || back <= frame->start) && back >= frame->end && !(frame->exclusive && p == e))
+            pane->members[found++] = p;
+    }
+    return found;
+}
+
+/* An event at the very end of the frame, or one just outside. */
+static void note_ends(const struct sight *sight, const struct pane *pane, int64_t e, int64_t group, int64_t n)
+{
+    const struct frame *frame = &pane->frame;
+    bool rows = frame->unit == FRAME_ROWS, bounded = frame->start != FRAME_UNBOUNDED;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t p = pane->members[i], back = sight->times[e] - sight->times[p];
+        bool twin = i && sight->times[p] == sight->times[pane->members[i - 1]];
+        pane->seen[SEEN_TIE] |= rows ? twin : p != e && back == frame->end;
+        pane->seen[SEEN_EDGE] |= !rows && bounded && p != e && back == frame->start;
+    }
+    pane->seen[SEEN_EDGE] |= rows && bounded && n && pane->group[0] != pane->members[0] && group > n;
+}
+
+static void note_member(const struct sight *sight, const struct pane *pane, int64_t e, int64_t p)
 {
     const struct slot *slot = pane->slot;
-    bool label = slot && (uses_late(sight->plan, slot->argument) || uses_late(sight->plan, slot->filter));
-    pane->seen[SEEN_NULL] |= slot && slot->argument && pane->argument.state[p] == STATE_NULL;
-    pane->seen[SEEN_FILTERED] |= slot && slot->filter;
-    pane->seen[SEEN_TIE] |= p != e && sight->times[p] == sight->times[e] - pane->frame.end;
+    const struct vector *argument = &pane->values.argument;
     pane->seen[SEEN_LATE] |= p != e && sight->late[p];
+    if (!slot)
+        return;
+    bool label = uses_late(sight->plan, slot->argument) || uses_late(sight->plan, slot->filter);
     pane->seen[SEEN_LABEL] |= label;
     for (int c = 0; label && c < sight->plan->events->n; c++)
         pane->seen[SEEN_DEFAULT] |= sight->plan->late[c].is_late && sight->plan->late[c].default_sql &&
                                     column_is_null(&sight->events->columns[c], p);
-}
-
-static bool has_value(const struct pane *pane, int64_t p)
-{
-    if (!pane->slot)
-        return true;
-    if (pane->slot->argument && pane->argument.state[p] != STATE_VALUE)
-        return false;
-    return !pane->slot->filter || (pane->filter.state[p] == STATE_VALUE && BOOLEANS(&pane->filter)[p]);
-}
-
-static void add_value(const struct pane *pane, int64_t p, struct big *big, double *magnitude)
-{
-    const struct vector *v = &pane->argument;
-    if (v->rep == REP_DOUBLE) {
-        big_add_double(big, DOUBLES(v)[p]);
-        *magnitude += isfinite(DOUBLES(v)[p]) ? fabs(DOUBLES(v)[p]) : 0;
-    } else {
-        __int128 value = v->rep == REP_WIDE ? WIDES(v)[p] : v->rep == REP_INT ? INTS(v)[p] : BOOLEANS(v)[p];
-        big_add_wide(big, value);
+    if (slot->argument) {
+        pane->seen[SEEN_NULL] |= argument->state[p] == STATE_NULL;
+        pane->seen[SEEN_ERROR] |= argument->state[p] == STATE_ERROR;
+        pane->seen[SEEN_SPECIAL] |=
+            pane->values.marks[p] && argument->rep == REP_DOUBLE && !isfinite(DOUBLES(argument)[p]);
+    }
+    if (slot->filter) {
+        pane->seen[SEEN_ERROR] |= pane->filter.state[p] == STATE_ERROR;
+        pane->seen[SEEN_FILTER] |= pane->filter.state[p] != STATE_VALUE || !BOOLEANS(&pane->filter)[p];
     }
 }
 
-/* The result from what was found: the values in big, their number, the place of the smallest or largest. */
-static void store(const struct pane *pane, struct vector *result, int64_t e, const struct big *big,
-                  int64_t count, int64_t best)
+static void note(const struct sight *sight, const struct pane *pane, int64_t e, int64_t group, int64_t n)
 {
-    size_t width = rep_width(result->rep);
-    result->state[e] = STATE_VALUE;
-    if (pane->window->aggregate == AGGREGATE_COUNT) {
-        INTS(result)[e] = count;
-    } else if (count == 0) {
-        result->state[e] = STATE_NULL;
-    } else if (pane->window->aggregate == AGGREGATE_AVG) {
-        DOUBLES(result)
-        [e] = big_quotient(big, count, pane->slot->type.id == TYPE_DECIMAL ? pane->slot->type.scale : 0);
-    } else if (pane->window->aggregate != AGGREGATE_SUM) {
-        memcpy((char *)result->data + (size_t)e * width, (char *)pane->argument.data + (size_t)best * width,
-               width);
-    } else if (result->rep == REP_DOUBLE) {
-        DOUBLES(result)[e] = big_sum(big);
-    } else {
-        __int128 sum = 0, limit = power10_wide(38);
-        bool fits = big_wide(big, &sum) && (result->rep == REP_WIDE);
-        if (pane->window->type.id == TYPE_DECIMAL)
-            fits &= sum < limit && sum > -limit;
-        WIDES(result)[e] = sum;
-        result->state[e] = fits ? STATE_VALUE : STATE_ERROR;
+    bool any = false;
+    for (int64_t i = 0; i < n; i++) {
+        note_member(sight, pane, e, pane->members[i]);
+        any |= pane->values.marks[pane->members[i]];
     }
+    note_ends(sight, pane, e, group, n);
+    pane->seen[SEEN_NOTHING] |= !any;
+    pane->seen[SEEN_TOO_LATE] |= sight->too_late[e];
 }
 
 static void compute(struct sight *sight, const struct pane *pane, struct vector *result, double *magnitudes)
 {
-    enum aggregate aggregate = pane->window->aggregate;
     for (int64_t e = 0; e < sight->n; e++) {
-        struct big big = {0};
-        int64_t count = 0, best = -1;
-        double magnitude = 0;
-        pane->seen[SEEN_TOO_LATE] |= sight->too_late[e];
-        for (int64_t p = 0; p <= e; p++) {
-            if (!is_member(sight, pane, e, p))
-                continue;
-            note(sight, pane, e, p);
-            if (!has_value(pane, p))
-                continue;
-            count++;
-            if (aggregate == AGGREGATE_SUM || aggregate == AGGREGATE_AVG)
-                add_value(pane, p, &big, &magnitude);
-            if (aggregate != AGGREGATE_MIN && aggregate != AGGREGATE_MAX)
-                continue;
-            int sign =
-                best < 0 ? -1 : order(&pane->argument, p, best) * (aggregate == AGGREGATE_MIN ? 1 : -1);
-            /* Of equal values (0.0 and -0.0) the first in (time, arrival) order. */
-            if (sign < 0 || (sign == 0 && sight->times[p] < sight->times[best]))
-                best = p;
-        }
-        store(pane, result, e, &big, count, best);
-        magnitudes[e] = aggregate == AGGREGATE_AVG && count ? magnitude / (double)count : magnitude;
+        if (!sight->wanted[e])
+            continue;
+        int64_t group = find_group(sight, pane, e);
+        int64_t all = find_members(sight, pane, e, group);
+        group = drop_forgotten(sight, pane, e, group);
+        int64_t n = find_members(sight, pane, e, group);
+        pane->seen[SEEN_FORGOTTEN] |= n < all;
+        note(sight, pane, e, group, n);
+        magnitudes[e] = aggregate_members(pane->window, pane->slot, &pane->values, &pane->rows,
+                                          (struct members){pane->members, n}, result, e);
     }
 }
 
@@ -221,24 +274,42 @@ static void look_at_window(struct sight *sight, int w)
 {
     const struct window *window = &sight->plan->windows[w];
     const struct group *group = &sight->plan->groups[window->group];
+    const struct slot *slot = window->slot < 0 ? NULL : &group->slots[window->slot];
     struct pane pane = {.window = window,
                         .frame = group->frames[window->frame],
+                        .slot = slot,
+                        .values = look_at_slot(sight, slot),
+                        .rows = look_at_slot(sight, window->rows < 0 ? NULL : &group->slots[window->rows]),
+                        .keys = new_array((int64_t)group->n_keys, sizeof(struct vector)),
                         .n_keys = group->n_keys,
-                        .seen = sight->out->seen[w]};
-    pane.keys = memory_new(group->n_keys, sizeof *pane.keys);
+                        .seen = sight->out->seen[w],
+                        .group = new_array(sight->n, sizeof(int64_t)),
+                        .members = new_array(sight->n, sizeof(int64_t))};
     for (size_t k = 0; k < group->n_keys; k++)
         pane.keys[k] = evaluate(sight, group->keys[k]);
-    pane.slot = window->slot < 0 ? NULL : &group->slots[window->slot];
-    if (pane.slot && pane.slot->argument)
-        pane.argument = evaluate(sight, pane.slot->argument);
-    if (pane.slot && pane.slot->filter)
-        pane.filter = evaluate(sight, pane.slot->filter);
+    if (slot && slot->filter)
+        pane.filter = evaluate(sight, slot->filter);
+    pane.seen[SEEN_INNER] = group->level > 0;
     compute(sight, &pane, &sight->results[w], sight->out->magnitudes[w]);
     for (size_t k = 0; k < group->n_keys; k++)
         vector_drop(&pane.keys[k]);
-    free(pane.keys);
-    vector_drop(&pane.argument);
     vector_drop(&pane.filter);
+    vector_drop(&pane.values.argument);
+    vector_drop(&pane.rows.argument);
+    free(pane.values.marks);
+    free(pane.rows.marks);
+    free(pane.keys);
+    free(pane.group);
+    free(pane.members);
+}
+
+/* Windows of level 0 first: what those of level 1 look at. */
+static void look_at_windows(struct sight *sight)
+{
+    for (int level = 0; level < 2; level++)
+        for (size_t w = 0; w < sight->plan->n_windows; w++)
+            if (sight->plan->groups[sight->plan->windows[w].group].level == level)
+                look_at_window(sight, (int)w);
 }
 
 static int write_features(struct sight *sight, struct table *features, struct error *error)
@@ -251,6 +322,9 @@ static int write_features(struct sight *sight, struct table *features, struct er
         struct vector vector = evaluate(sight, sight->plan->roots[f]);
         struct column *column = &features->columns[f];
         int64_t nulls = 0, errors = 0;
+        for (int64_t i = 0; i < sight->n; i++)
+            if (!sight->wanted[i])
+                vector.state[i] = STATE_NULL;
         if (!column_validity(column))
             abort();
         if (schema->fields[f].type.id != TYPE_VARCHAR)
@@ -266,38 +340,42 @@ static int write_features(struct sight *sight, struct table *features, struct er
 int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, struct rescan *ret,
                struct error *error)
 {
-    size_t n = (size_t)events->length, windows = plan->n_windows;
-    struct rescan out = {.n_windows = (int)windows};
-    struct sight sight = {
-        .plan = plan, .events = events, .n = events->length, .lateness = lateness, .out = &out};
-    sight.times = memory_new(n, sizeof *sight.times);
-    sight.floors = memory_new(n, sizeof *sight.floors);
-    sight.late = memory_new(n, sizeof *sight.late);
-    sight.too_late = memory_new(n, sizeof *sight.too_late);
-    sight.results = memory_new(windows, sizeof *sight.results);
-    out.magnitudes = memory_new(windows, sizeof *out.magnitudes);
-    out.seen = memory_new(windows, sizeof *out.seen);
-    if (!sight.times || !sight.floors || !sight.late || !sight.too_late || !sight.results ||
-        !out.magnitudes || !out.seen)
-        abort();
-    look_at_times(&sight);
-    for (size_t w = 0; w < windows; w++) {
+    int64_t n = events->length, windows = (int64_t)plan->n_windows;
+    struct rescan out = {.n_windows = (int)windows,
+                         .magnitudes = new_array(windows, sizeof *out.magnitudes),
+                         .seen = new_array(windows, sizeof *out.seen),
+                         .wanted = new_array(n, sizeof *out.wanted)};
+    struct sight sight = {.plan = plan,
+                          .events = events,
+                          .n = n,
+                          .lateness = lateness,
+                          .out = &out,
+                          .times = new_array(n, sizeof *sight.times),
+                          .floors = new_array(n, sizeof *sight.floors),
+                          .order = new_array(n, sizeof *sight.order),
+                          .late = new_array(n, sizeof *sight.late),
+                          .too_late = new_array(n, sizeof *sight.too_late),
+                          .wanted = out.wanted,
+                          .results = new_array(windows, sizeof *sight.results)};
+    for (int64_t w = 0; w < windows; w++) {
         struct vector *result = &sight.results[w];
         result->rep = plan->windows[w].rep;
-        result->data = memory_new(n, rep_width(result->rep));
-        result->state = memory_new(n, 1);
-        out.magnitudes[w] = memory_new(n, sizeof(double));
-        if (!result->data || !result->state || !out.magnitudes[w])
-            abort();
-        look_at_window(&sight, (int)w);
+        result->data = new_array(n, rep_width(result->rep));
+        result->state = new_array(n, 1);
+        out.magnitudes[w] = new_array(n, sizeof(double));
     }
+    look_at_where(&sight);
+    look_at_times(&sight);
+    sort_by_time(&sight);
+    look_at_windows(&sight);
     int rc = write_features(&sight, &out.features, error);
-    for (size_t w = 0; w < windows; w++)
+    for (int64_t w = 0; w < windows; w++)
         vector_drop(&sight.results[w]);
     free(sight.results);
     arena_done(&sight.texts);
     free(sight.times);
     free(sight.floors);
+    free(sight.order);
     free(sight.late);
     free(sight.too_late);
     if (rc == OK)
@@ -313,6 +391,7 @@ void rescan_done(struct rescan *rescan)
         free(rescan->magnitudes[w]);
     free(rescan->magnitudes);
     free(rescan->seen);
+    free(rescan->wanted);
     table_done(&rescan->features);
     *rescan = (struct rescan){0};
 }

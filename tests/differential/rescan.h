@@ -3,33 +3,48 @@
  * earlier event each time. The oracle of src/feature/state.c, with which it shares the compiled plan and the
  * scalar expressions (which DuckDB checks) and nothing else: no entity, no ring, no running sum.
  *
- *   window of e over key K and frame [a, b] = { p : K(p) = K(e), p not after e in arrival,
- *                                               e.time - a <= p.time <= e.time - b }
+ * For each event e the members of a window are collected in (time, arrival) order, then aggregated
+ * (aggregates.h). Which events p are members is said in three steps:
  *
- * Of the p other than e, those that came too late themselves were never kept, and those older than e's floor
- * (high water minus lateness) minus a are no longer.
+ *   1. Of e's group are e and all earlier p with the same key that WHERE wants and that were not too late
+ *      themselves.
+ *   2. Of these, some are no longer retained. It shows only where e is too late (floor = high water -
+ * lateness): RANGE from `start`      p other than e with p.time < floor - start unbounded everything but e
+ *        ROWS from `start`       p with p.time < floor, but for the newest `start` of these
+ *   3. Of what is left the frame takes a range of times up to e's, or of ranks up to e's.
  */
 #ifndef SHRIKE_TESTS_RESCAN_H
 #define SHRIKE_TESTS_RESCAN_H
 
 #include "feature/compile.h"
 
+/* What a window met. */
 enum seen {
-    SEEN_NULL,
-    SEEN_FILTERED,
-    SEEN_TIE,
-    SEEN_LATE,
-    SEEN_TOO_LATE,
-    SEEN_LABEL,
-    SEEN_DEFAULT,
+    SEEN_NULL,      /* a member without an argument */
+    SEEN_ERROR,     /* a member whose argument or FILTER cannot be computed */
+    SEEN_FILTER,    /* a member that FILTER leaves out */
+    SEEN_SPECIAL,   /* NaN or an infinity among the values */
+    SEEN_NOTHING,   /* no value at all */
+    SEEN_TIE,       /* RANGE: another event at the newer end's very time; ROWS: two members of one time */
+    SEEN_EDGE,      /* RANGE: an event at the older end's very time; ROWS: one more event before the oldest */
+    SEEN_LATE,      /* a member that came late */
+    SEEN_TOO_LATE,  /* the event itself is too late */
+    SEEN_FORGOTTEN, /* its frame would have held an event that is no longer retained */
+    SEEN_WHERE,     /* an event of the same key that WHERE does not want */
+    SEEN_LABEL,     /* a late column's value */
+    SEEN_DEFAULT,   /* a late column's DEFAULT */
+    SEEN_INNER,     /* the window is one over results of windows */
     SEEN_COUNT
 };
 
 struct rescan {
     struct table features;
-    double **magnitudes; /* per window and event: the sum of finite |x| (of a mean: divided by the count) */
-    bool (*seen)[SEEN_COUNT]; /* per window: what its data had */
-    int64_t late, too_late;
+    /* Per window and event, what errors of rounding are measured by: of a sum of doubles the sum of |x|, of a
+     * mean that divided by their number, of a variance the sum of x^2 divided by what it divides by. */
+    double **magnitudes;
+    bool (*seen)[SEEN_COUNT]; /* per window */
+    bool *wanted;             /* per event: WHERE is TRUE */
+    int64_t late, too_late, filtered;
     int n_windows;
 };
 

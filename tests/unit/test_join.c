@@ -295,7 +295,7 @@ static bool try_random(struct random *random)
     struct plan *plans[PARTS] = {NULL}, *joined;
     struct table events;
     struct error error;
-    random_plan_make(random, &made);
+    random_plan_make(random, (int64_t)random_below(random, 1000), &made);
     for (int p = 0; p < PARTS; p++) {
         int items[MAX_ITEMS], n = 0;
         for (int i = 0; i < made.n_items; i++)

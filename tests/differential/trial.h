@@ -1,0 +1,57 @@
+/*
+ * One random plan at hand, and what a run of many adds up. A run belongs to one process.
+ */
+#ifndef SHRIKE_TESTS_TRIAL_H
+#define SHRIKE_TESTS_TRIAL_H
+
+#include "differential/coverage.h"
+#include "differential/duck_oracle.h"
+#include "differential/random_plan.h"
+#include "differential/rescan.h"
+
+enum { REASONS = 64 };
+
+struct run {
+    uint64_t seed;
+    int64_t current; /* the plan at hand, -1 between them: what to look at when the process died */
+    int64_t plans, failed, refused;
+    int64_t features, values, in_error; /* compared with the state: features; with DuckDB: values, errors */
+    int64_t scalars, windows, own_sql, duck_errors; /* features compared with DuckDB, or not for its errors */
+    struct coverage coverage;
+    struct {
+        char text[200];
+        int64_t n;
+    } reasons[REASONS];
+    struct duck duck;
+    bool verbose;
+};
+
+struct trial {
+    struct run *run;
+    int64_t number;
+    struct random random;
+    struct random_plan made;
+    char *sql;
+    struct plan *plan;
+    struct table events;
+    struct rescan rescan;
+    int64_t errors; /* rows that DuckDB had an error for, of the scalar feature at hand */
+    bool failed;
+};
+
+/* Says what failed and how to see it again. Only the first failure of a plan is told. */
+void trial_fail(struct trial *trial, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* One value that differs. */
+void trial_differs(struct trial *trial, const char *what, int feature, int64_t row,
+                   const struct column *expected, const struct column *found);
+
+/* Equal to the bit. */
+bool same_bits(const struct column *a, const struct column *b, const struct type *type, int64_t i);
+
+/* The state in batches of every size and with several threads against the rescan, to the bit. */
+void compare_with_state(struct trial *trial);
+/* DuckDB against the rescan. */
+void compare_with_duck(struct trial *trial);
+
+#endif
