@@ -16,6 +16,7 @@ enum {
     LIMIT_WINDOWS = 1024,            /* window calls of one plan */
     LIMIT_FRAME_ROWS = 1000000,      /* n of ROWS n PRECEDING and of lag: an entity keeps that many events */
     LIMIT_PLANS = 64,                /* computed together: model versions side by side are a handful */
+    LIMIT_FINDINGS = 100,            /* errors listed of one plan: DuckDB reads it once more for each */
     LIMIT_EXPRESSION_CHAIN = 10000,  /* calls in a row, as a long IN makes: planning recurses over them */
     LIMIT_KEYS = 64,                 /* expressions of a PARTITION BY: one bit each says which are NULL */
     LIMIT_SLOTS = 64,                /* distinct (argument, filter) pairs per entity kind: 64 mask bits */

@@ -1,7 +1,10 @@
 /* shrike plan check: does a features.sql compile, and what does it say? */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "feature/plan.h"
@@ -71,13 +74,74 @@ static void print_fields(const struct plan *plan, const struct schema *schema, b
     }
 }
 
+static void write_finding(const struct error *finding, struct buffer *out)
+{
+    buffer_format(out, "{\"code\":\"%s\",\"message\":", code_info(finding->code)->name);
+    json_write_string(out, finding->message, strlen(finding->message));
+    buffer_text(out, ",\"file\":");
+    json_write_string(out, finding->place, strlen(finding->place));
+    if (finding->line)
+        buffer_format(out, ",\"line\":%lld", (long long)finding->line);
+    if (finding->column)
+        buffer_format(out, ",\"column\":%lld", (long long)finding->column);
+    buffer_text(out, "}");
+}
+
+/* As one object on standard output. The program says the first on standard error, as it does of any error. */
+static void print_findings_json(const struct plan_findings *findings)
+{
+    struct buffer out;
+    buffer_init(&out, JSON_MAXIMUM);
+    buffer_text(&out, "{\"errors\":[");
+    for (size_t i = 0; i < findings->n; i++) {
+        buffer_text(&out, i ? "," : "");
+        write_finding(&findings->list[i], &out);
+    }
+    buffer_text(&out, "]}");
+    if (!out.failed)
+        puts(out.data);
+    buffer_done(&out);
+}
+
+/* A line for each; the program adds how many there are. */
+static void print_findings(const struct plan_findings *findings, struct error *error)
+{
+    char line[ERROR_MESSAGE_SIZE + ERROR_PLACE_SIZE + 64];
+    if (findings->n < 2)
+        return;
+    for (size_t i = 0; i < findings->n; i++)
+        fprintf(stderr, "shrike: %s\n", error_format(&findings->list[i], line, sizeof line));
+    error_set(error, error->code, "%zu errors%s", findings->n,
+              findings->n < LIMIT_FINDINGS ? "" : ", and perhaps more");
+    error_at(error, findings->list[0].place, 0, 0);
+}
+
+static int check(const char *path, bool json, struct plan **ret, struct error *error)
+{
+    struct plan_findings findings = {0};
+    char *sql;
+    size_t size;
+    int rc = file_read(path, LIMIT_SQL, &sql, &size, error);
+    if (rc != OK)
+        return rc;
+    rc = plan_check(sql, size, path, &findings, ret, error);
+    if (rc != OK && json)
+        print_findings_json(&findings);
+    else if (rc != OK)
+        print_findings(&findings, error);
+    plan_findings_done(&findings);
+    free(sql);
+    return rc;
+}
+
 static int run(const struct arguments *arguments, struct error *error)
 {
     struct plan *plan;
-    int rc = plan_load(argument_positional(arguments, 0), &plan, error);
+    bool json = argument_flag(arguments, "json");
+    int rc = check(argument_positional(arguments, 0), json, &plan, error);
     if (rc != OK)
         return rc;
-    if (argument_flag(arguments, "json")) {
+    if (json) {
         rc = print_json(plan, error);
     } else {
         printf("events: %s\n", plan_table_name(plan));
@@ -93,13 +157,15 @@ static int run(const struct arguments *arguments, struct error *error)
 }
 
 static const struct option options[] = {
-    {.name = "json", .kind = OPTION_FLAG, .text = "Print the plan's columns, features and warnings as JSON."},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .text = "Print the plan's columns, features and warnings as JSON, or all of its errors."},
     {0},
 };
 
 const struct command command_plan_check = {
     .name = "plan check",
-    .summary = "Compile a plan and show what it reads and gives.",
+    .summary = "Compile a plan and show what it reads and gives, or every error in it.",
     .positionals = "features.sql",
     .minimum = 1,
     .maximum = 1,

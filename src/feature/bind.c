@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "feature/compile.h"
+#include "feature/findings.h"
 #include "feature/kernels.h"
 
 int bind_refuse(const struct binder *binder, const char *function, enum code code, struct error *error,
@@ -22,6 +23,15 @@ int bind_refuse(const struct binder *binder, const char *function, enum code cod
         place = parse_location(binder->item);
     parse_place(binder->parsed, place, error);
     return (int)code;
+}
+
+int bind_note(struct binder *binder, int rc, const struct error *error)
+{
+    bool blamed = binder->blamed;
+    binder->blamed = false;
+    if (rc != CODE_INVALID && rc != CODE_UNSUPPORTED && rc != CODE_LIMIT)
+        return rc;
+    return blamed || findings_add(binder->findings, error) ? OK : CODE_MEMORY;
 }
 
 static bool same_type(const struct type *a, const struct type *b)
@@ -373,6 +383,10 @@ static int bind_known(struct binder *binder, struct input *input, struct error *
 static int bind_reference(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error)
 {
     uint64_t index = yyjson_get_uint(yyjson_obj_get(bound, "index"));
+    if (index < binder->n_inputs && binder->inputs[index].refused) {
+        binder->blamed = true;
+        return error_set(error, CODE_INVALID, "what this uses is refused");
+    }
     if (index >= binder->n_inputs || !binder->inputs[index].expr)
         return bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                            "a reference to something that is not a column of the events");

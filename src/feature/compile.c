@@ -1,5 +1,6 @@
 /* From a plan's text to a plan: reads it, compiles what is below the SELECT, then its list. */
 #include "feature/compile.h"
+#include "feature/findings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,11 +68,15 @@ static int compile_feature(struct binder *binder, yyjson_val *bound, const char 
             "leakage: feature %s uses the late column %s of the event itself, which is not known at "
             "that moment; use a window that ends in the past",
             name, plan->events->fields[late].name);
-    if (rc == OK)
+    if (rc == OK && *name)
         rc = schema_add(plan->features, name, root->type, error);
     if (rc == OK)
-        *ret = root;
-    return rc;
+        rc = oracle_feature(binder, bound, name, error);
+    if (rc != OK)
+        return rc;
+    plan->has_text |= root->rep == REP_TEXT;
+    *ret = root;
+    return OK;
 }
 
 /* The SELECT's list. */
@@ -90,14 +95,13 @@ static int compile_features(struct binder *binder, yyjson_val *projection, struc
     {
         binder->item = aligned ? yyjson_arr_get(items, i) : items;
         const char *name = feature_name(aligned ? binder->item : NULL, bound);
-        int rc = check_name(binder, name, i, error);
+        if (parse_is_blank(binder->parsed, parse_location(binder->item)))
+            continue;
+        int rc = bind_note(binder, check_name(binder, name, i, error), error);
         if (rc == OK)
-            rc = compile_feature(binder, bound, name, &plan->roots[i], error);
-        if (rc == OK)
-            rc = oracle_feature(binder, bound, name, error);
+            rc = bind_note(binder, compile_feature(binder, bound, name, &plan->roots[i], error), error);
         if (rc != OK)
             return rc;
-        plan->has_text |= plan->roots[i]->rep == REP_TEXT;
     }
     return OK;
 }
@@ -159,9 +163,10 @@ static int take_late(struct plan *plan, const struct parsed *parsed, struct erro
     return OK;
 }
 
-static int compile(struct plan *plan, struct parsed *parsed, struct error *error)
+static int compile(struct plan *plan, struct parsed *parsed, struct plan_findings *findings,
+                   struct error *error)
 {
-    struct binder binder = {.plan = plan, .parsed = parsed};
+    struct binder binder = {.plan = plan, .parsed = parsed, .findings = findings};
     plan->events = schema_ref(parsed->events);
     oracle_init(&binder.oracle);
     int rc = take_late(plan, parsed, error);
@@ -181,8 +186,8 @@ static int compile(struct plan *plan, struct parsed *parsed, struct error *error
 }
 
 /* Takes `parsed` over. */
-static int plan_new(struct parsed *parsed, const char *sql, size_t size, const char *name, struct plan **ret,
-                    struct error *error)
+static int plan_new(struct parsed *parsed, const char *sql, size_t size, struct plan_findings *findings,
+                    struct plan **ret, struct error *error)
 {
     struct plan *plan = memory_new(1, sizeof *plan);
     if (!plan) {
@@ -193,13 +198,11 @@ static int plan_new(struct parsed *parsed, const char *sql, size_t size, const c
     plan->id_column = plan->time_column = plan->label_column = -1;
     plan->time_scale = 1;
     plan->sql = arena_text(&plan->arena, sql, size);
-    plan->name = arena_text(&plan->arena, name, strlen(name));
-    int rc = plan->sql && plan->name ? compile(plan, parsed, error)
+    plan->name = arena_text(&plan->arena, parsed->name, strlen(parsed->name));
+    int rc = plan->sql && plan->name ? compile(plan, parsed, findings, error)
                                      : error_set(error, CODE_MEMORY, "no memory for the plan");
     parse_done(parsed);
     if (rc != OK) {
-        if (error && !error->place[0])
-            error_at(error, name, 0, 0);
         plan_unref(plan);
         return rc;
     }
@@ -208,19 +211,63 @@ static int plan_new(struct parsed *parsed, const char *sql, size_t size, const c
     return OK;
 }
 
-int plan_compile(const char *sql, size_t size, const char *name, struct plan **ret, struct error *error)
+/* What came out, and all that was found on the way: the plan only where nothing was. */
+static int answer(int rc, const char *name, struct plan_findings *findings, struct plan *plan,
+                  struct plan **ret, struct error *error)
+{
+    if (rc != OK && !findings_add(findings, error))
+        findings->n = 0;
+    for (size_t i = 0; i < findings->n; i++)
+        if (!findings->list[i].place[0])
+            error_at(&findings->list[i], name, 0, 0);
+    findings_sort(findings);
+    if (findings->n)
+        rc = findings_first(findings, error);
+    if (rc == OK)
+        *ret = plan;
+    else
+        plan_unref(plan);
+    return rc;
+}
+
+int plan_check(const char *sql, size_t size, const char *name, struct plan_findings *ret_findings,
+               struct plan **ret, struct error *error)
 {
     struct parsed parsed;
-    int rc = parse_plan(sql, size, name, &parsed, error);
-    return rc == OK ? plan_new(&parsed, sql, size, name, ret, error) : rc;
+    struct plan *plan = NULL;
+    struct error found = {0};
+    int rc = parse_plan(sql, size, name, ret_findings, &parsed, &found);
+    if (rc == OK)
+        rc = plan_new(&parsed, sql, size, ret_findings, &plan, &found);
+    rc = answer(rc, name, ret_findings, plan, ret, &found);
+    if (rc != OK && error)
+        *error = found;
+    return rc;
+}
+
+int plan_compile(const char *sql, size_t size, const char *name, struct plan **ret, struct error *error)
+{
+    struct plan_findings findings = {0};
+    int rc = plan_check(sql, size, name, &findings, ret, error);
+    plan_findings_done(&findings);
+    return rc;
 }
 
 int plan_compile_over(struct schema *schema, const char *table, const char *sql, size_t size,
                       const char *name, struct plan **ret, struct error *error)
 {
     struct parsed parsed;
-    int rc = parse_over(schema, table, sql, size, name, &parsed, error);
-    return rc == OK ? plan_new(&parsed, sql, size, name, ret, error) : rc;
+    struct plan *plan = NULL;
+    struct plan_findings findings = {0};
+    struct error found = {0};
+    int rc = parse_over(schema, table, sql, size, name, &findings, &parsed, &found);
+    if (rc == OK)
+        rc = plan_new(&parsed, sql, size, &findings, &plan, &found);
+    rc = answer(rc, name, &findings, plan, ret, &found);
+    if (rc != OK && error)
+        *error = found;
+    plan_findings_done(&findings);
+    return rc;
 }
 
 int plan_load(const char *path, struct plan **ret, struct error *error)

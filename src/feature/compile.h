@@ -121,6 +121,7 @@ struct input {
     struct expr *expr;  /* NULL: no column of the events, as a row number */
     struct expr *known; /* inside of windows, where a late column that is NULL is its DEFAULT; NULL: expr */
     char *sql, *member_sql; /* for the oracle: of the event e, and of an event p in a window of it */
+    bool refused; /* its error is among the findings: what uses it has none of its own */
 };
 
 /* The oracle's query as it grows: WITH parts, one per operator of windows, and the features. */
@@ -142,9 +143,13 @@ struct binder {
     int depth;              /* of SELECTs inside of SELECTs */
     yyjson_val *item;       /* syntax tree node that errors point at */
     bool in_window;         /* binding what a window aggregates */
+    struct plan_findings *findings;
+    bool blamed; /* the error at hand is that of a refused input */
     struct oracle oracle;
 };
 
+/* Takes note of an error in one item, for which the plan is refused in the end. OK: look at the others. */
+int bind_note(struct binder *binder, int rc, const struct error *error);
 int bind_expr(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret, struct error *error);
 /* The same for a WHEN or a FILTER. */
 int bind_condition(struct binder *binder, yyjson_val *bound, int depth, struct expr **ret,

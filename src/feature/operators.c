@@ -125,7 +125,7 @@ static int compile_where(struct binder *binder, yyjson_val *op, struct error *er
             "no window shall see, or into FILTER (WHERE ...)");
     yyjson_arr_foreach(yyjson_obj_get(op, "expressions"), i, n, bound)
     {
-        rc = add_condition(binder, bound, error);
+        rc = bind_note(binder, add_condition(binder, bound, error), error);
         if (rc != OK)
             return rc;
     }
@@ -167,8 +167,12 @@ static int compile_columns(struct binder *binder, yyjson_val *projection, struct
     yyjson_arr_foreach(list, i, max, bound)
     {
         binder->item = aligned ? yyjson_arr_get(items, i) : items;
-        if (rc == OK)
-            rc = compile_column(binder, bound, &columns[i], error);
+        columns[i].refused = parse_is_blank(binder->parsed, parse_location(binder->item));
+        if (rc != OK || columns[i].refused)
+            continue;
+        rc = compile_column(binder, bound, &columns[i], error);
+        columns[i].refused |= rc != OK;
+        rc = bind_note(binder, rc, error);
     }
     if (rc == OK) {
         memcpy(binder->inputs, columns, n * sizeof *columns);

@@ -42,188 +42,6 @@ static int find_last(struct duck *duck, const char *sql, size_t size, int64_t n,
     return CODE_INVALID;
 }
 
-void parse_place(const struct parsed *parsed, uint64_t position, struct error *error)
-{
-    if (!error)
-        return;
-    size_t length = parsed->select_sql ? strlen(parsed->select_sql) : 0;
-    if (position > length) {
-        error_at(error, parsed->name, 0, 0);
-        return;
-    }
-    int64_t line = 1, column = 1;
-    for (size_t i = 0; i < parsed->select_offset + position; i++) {
-        column += ((unsigned char)parsed->sql[i] & 0xc0) != 0x80; /* characters of UTF-8, not bytes */
-        if (parsed->sql[i] == '\n') {
-            line++;
-            column = 1;
-        }
-    }
-    error_at(error, parsed->name, line, column);
-}
-
-uint64_t parse_location(yyjson_val *node)
-{
-    if (yyjson_is_obj(node)) {
-        yyjson_val *own = yyjson_obj_get(node, "query_location");
-        if (own && yyjson_get_uint(own) != UINT64_MAX && yyjson_is_uint(own))
-            return yyjson_get_uint(own);
-        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
-        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
-            uint64_t found = parse_location(yyjson_obj_iter_get_val(key));
-            if (found != UINT64_MAX)
-                return found;
-        }
-    } else if (yyjson_is_arr(node)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
-        for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter));) {
-            uint64_t found = parse_location(item);
-            if (found != UINT64_MAX)
-                return found;
-        }
-    }
-    return UINT64_MAX;
-}
-
-uint64_t parse_find_call(yyjson_val *node, const char *name, int *n)
-{
-    uint64_t found = UINT64_MAX;
-    if (yyjson_is_obj(node)) {
-        const char *own = yyjson_get_str(yyjson_obj_get(node, "function_name"));
-        if (own && strcasecmp(own, name) == 0 && (*n)-- == 0)
-            return parse_location(node);
-        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
-        for (yyjson_val *key; found == UINT64_MAX && (key = yyjson_obj_iter_next(&iter));)
-            found = parse_find_call(yyjson_obj_iter_get_val(key), name, n);
-    } else if (yyjson_is_arr(node)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
-        for (yyjson_val *item; found == UINT64_MAX && (item = yyjson_arr_iter_next(&iter));)
-            found = parse_find_call(item, name, n);
-    }
-    return found;
-}
-
-/* The definition WITH gives a name, anywhere in the statement. */
-static yyjson_val *find_cte(yyjson_val *node, const char *name)
-{
-    yyjson_val *found = NULL;
-    if (yyjson_is_obj(node)) {
-        if (strcasecmp(tree_text(node, "key"), name) == 0)
-            return yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(node, "value"), "query"), "node");
-        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
-        for (yyjson_val *key; !found && (key = yyjson_obj_iter_next(&iter));)
-            found = find_cte(yyjson_obj_iter_get_val(key), name);
-    } else if (yyjson_is_arr(node)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
-        for (yyjson_val *item; !found && (item = yyjson_arr_iter_next(&iter));)
-            found = find_cte(item, name);
-    }
-    return found;
-}
-
-yyjson_val *parse_inner_select(const struct parsed *parsed, yyjson_val *select)
-{
-    yyjson_val *from = yyjson_obj_get(select, "from_table");
-    yyjson_val *subquery = yyjson_obj_get(from, "subquery");
-    return subquery ? yyjson_obj_get(subquery, "node")
-                    : find_cte(yyjson_doc_get_root(parsed->syntax), tree_text(from, "table_name"));
-}
-
-static uint64_t start_of_select(const struct parsed *parsed)
-{
-    return strspn(parsed->select_sql, " \t\r\n");
-}
-
-/* An error that DuckDB reports as JSON, with its position. Its list of candidates is left out: it can be
- * long. */
-static int serialized_error(const struct parsed *parsed, yyjson_val *root, struct error *error)
-{
-    const char *message = yyjson_get_str(yyjson_obj_get(root, "error_message"));
-    const char *position = yyjson_get_str(yyjson_obj_get(root, "position"));
-    char line[512];
-    snprintf(line, sizeof line, "%s", message ? message : "the statement cannot be understood");
-    char *cut = strstr(line, "\n\tCandidate functions");
-    if (cut)
-        *cut = 0;
-    for (char *p = line; *p; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
-    if (strstr(line, "Only SELECT statements"))
-        snprintf(line, sizeof line, "a plan ends with a SELECT, whose columns are the features");
-    error_set(error, CODE_INVALID, "%s", line);
-    parse_place(parsed, position ? strtoull(position, NULL, 10) : start_of_select(parsed), error);
-    return CODE_INVALID;
-}
-
-static int serialize(struct parsed *parsed, const char *call, yyjson_doc **ret, struct error *error)
-{
-    char *json = NULL;
-    const char *parameter = parsed->select_sql;
-    int rc = duck_value(&parsed->duck, call, &parameter, 1, &json, error);
-    if (rc != OK) {
-        error_at(error, parsed->name, 0, 0);
-        return rc;
-    }
-    yyjson_doc *doc = json ? yyjson_read(json, strlen(json), YYJSON_READ_ALLOW_INF_AND_NAN) : NULL;
-    free(json);
-    if (!doc)
-        return error_set(error, CODE_INTERNAL, "DuckDB's serialised statement cannot be read");
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    if (yyjson_get_bool(yyjson_obj_get(root, "error"))) {
-        rc = serialized_error(parsed, root, error);
-        yyjson_doc_free(doc);
-        return rc;
-    }
-    *ret = doc;
-    return OK;
-}
-
-/* $1 or ?, which DuckDB 1.5 cannot bind here and answers with an error of its own making. */
-static yyjson_val *find_parameter(yyjson_val *node)
-{
-    yyjson_val *found = NULL;
-    if (yyjson_is_obj(node)) {
-        const char *class = yyjson_get_str(yyjson_obj_get(node, "class"));
-        if (class && strcmp(class, "PARAMETER") == 0)
-            return node;
-        yyjson_obj_iter iter = yyjson_obj_iter_with(node);
-        for (yyjson_val *key; !found && (key = yyjson_obj_iter_next(&iter));)
-            found = find_parameter(yyjson_obj_iter_get_val(key));
-    } else if (yyjson_is_arr(node)) {
-        yyjson_arr_iter iter = yyjson_arr_iter_with(node);
-        for (yyjson_val *item; !found && (item = yyjson_arr_iter_next(&iter));)
-            found = find_parameter(item);
-    }
-    return found;
-}
-
-static int serialize_select(struct parsed *parsed, struct error *error)
-{
-    int rc = serialize(parsed, "SELECT json_serialize_sql($1::VARCHAR)", &parsed->syntax, error);
-    yyjson_val *parameter = rc == OK ? find_parameter(yyjson_doc_get_root(parsed->syntax)) : NULL;
-    if (parameter) {
-        rc = error_set(error, CODE_UNSUPPORTED, "a plan has no parameters; write the value itself");
-        uint64_t place = parse_location(parameter);
-        parse_place(parsed, place == UINT64_MAX ? start_of_select(parsed) : place, error);
-    }
-    if (rc == OK)
-        rc = serialize(parsed, "SELECT json_serialize_plan($1::VARCHAR, skip_null := true)", &parsed->bound,
-                       error);
-    if (rc != OK)
-        return rc;
-    yyjson_val *statements = yyjson_obj_get(yyjson_doc_get_root(parsed->syntax), "statements");
-    yyjson_val *node = yyjson_obj_get(yyjson_arr_get(statements, 0), "node");
-    parsed->select = node;
-    parsed->plan = yyjson_arr_get(yyjson_obj_get(yyjson_doc_get_root(parsed->bound), "plans"), 0);
-    if (!yyjson_obj_get(node, "select_list") || !parsed->plan) {
-        error_set(error, CODE_UNSUPPORTED,
-                  "the last statement must be a plain SELECT ... FROM (no UNION, no VALUES)");
-        parse_place(parsed, start_of_select(parsed), error);
-        return CODE_UNSUPPORTED;
-    }
-    return OK;
-}
-
 /* Runs one statement of the preamble after a look at its kind: a plan may create its table and types, nothing
  * else. */
 static int run_preamble(struct parsed *parsed, duckdb_extracted_statements statements, idx_t i,
@@ -535,7 +353,8 @@ static int check_text(const char *sql, size_t size, const char *name, struct err
     return rc;
 }
 
-int parse_plan(const char *sql, size_t size, const char *name, struct parsed *ret, struct error *error)
+int parse_plan(const char *sql, size_t size, const char *name, struct plan_findings *findings,
+               struct parsed *ret, struct error *error)
 {
     struct parsed parsed = {.name = name, .sql = sql};
     int rc = check_text(sql, size, name, error);
@@ -551,7 +370,7 @@ int parse_plan(const char *sql, size_t size, const char *name, struct parsed *re
             error_at(error, name, 0, 0);
     }
     if (rc == OK)
-        rc = serialize_select(&parsed, error);
+        rc = parse_select(&parsed, findings, error);
     if (rc != OK) {
         parse_done(&parsed);
         return rc;
@@ -582,7 +401,7 @@ static int create_table(struct parsed *parsed, const struct schema *schema, cons
 }
 
 int parse_over(struct schema *schema, const char *table, const char *sql, size_t size, const char *name,
-               struct parsed *ret, struct error *error)
+               struct plan_findings *findings, struct parsed *ret, struct error *error)
 {
     struct parsed parsed = {.name = name, .sql = sql, .over = true};
     int rc = check_text(sql, size, name, error);
@@ -602,7 +421,7 @@ int parse_over(struct schema *schema, const char *table, const char *sql, size_t
         parsed.table_name = memory_text(table, strlen(table));
         parsed.select_sql = memory_text(sql, size);
         rc = parsed.late && parsed.table_name && parsed.select_sql
-                 ? serialize_select(&parsed, error)
+                 ? parse_select(&parsed, findings, error)
                  : error_set(error, CODE_MEMORY, "no memory for %s", name);
     }
     if (rc != OK) {
@@ -621,6 +440,7 @@ void parse_done(struct parsed *parsed)
     schema_unref(parsed->events);
     free(parsed->table_name);
     free(parsed->select_sql);
+    free(parsed->blanks);
     yyjson_doc_free(parsed->syntax);
     yyjson_doc_free(parsed->bound);
     duck_close(&parsed->duck);

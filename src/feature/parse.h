@@ -22,12 +22,19 @@ struct late {
     double number;
 };
 
+/* An item of a SELECT that was left out, bytes [from, to), and its name in there, if AS gives it one. */
+struct blank {
+    size_t from, to, name, name_size;
+};
+
 struct parsed {
     const char *name; /* of the file, for messages; borrowed */
     const char *sql;  /* the whole file; borrowed */
     bool over; /* one SELECT over given columns: no windows, no event time */
     size_t select_offset;
     char *select_sql;
+    struct blank *blanks; /* items that DuckDB cannot bind: noted, and NULL in select_sql */
+    size_t n_blanks;
     struct duck duck;
     char *table_name;
     struct schema *events;
@@ -44,12 +51,23 @@ static inline const char *tree_text(yyjson_val *object, const char *key)
     return text ? text : "";
 }
 
-/* Reads a plan: one CREATE TABLE, COMMENTs, one SELECT at the end. */
-int parse_plan(const char *sql, size_t size, const char *name, struct parsed *ret, struct error *error);
+/* Reads a plan: one CREATE TABLE, COMMENTs, one SELECT at the end. Errors in single items of the SELECT are
+ * findings, and the rest goes on without those items. */
+struct plan_findings;
+int parse_plan(const char *sql, size_t size, const char *name, struct plan_findings *findings,
+               struct parsed *ret, struct error *error);
 /* Reads one SELECT over one table of the given columns. */
 int parse_over(struct schema *schema, const char *table, const char *sql, size_t size, const char *name,
-               struct parsed *ret, struct error *error);
+               struct plan_findings *findings, struct parsed *ret, struct error *error);
 void parse_done(struct parsed *parsed);
+
+/* The last step of both: the trees of select_sql. */
+int parse_select(struct parsed *parsed, struct plan_findings *findings, struct error *error);
+bool parse_is_blank(const struct parsed *parsed, uint64_t position);
+/* Overwrites the item of a SELECT's list that has this position. False where there is none, or no room. */
+bool blank_item(char *sql, uint64_t position, struct blank *ret);
+/* Does an item use the name of another? */
+bool blank_mentions(const char *sql, const struct blank *item, const struct blank *other);
 
 /* Turns a byte position in the SELECT into a place of the file in the error; UINT64_MAX: the file alone. */
 void parse_place(const struct parsed *parsed, uint64_t position, struct error *error);

@@ -22,6 +22,16 @@ int plan_compile(const char *sql, size_t size, const char *name, struct plan **r
 /* Compiles one SELECT over a table of the given columns: what rules are. */
 int plan_compile_over(struct schema *schema, const char *table, const char *sql, size_t size,
                       const char *name, struct plan **ret, struct error *error);
+/* Everything that is wrong with a plan, in the order of the text: a zeroed struct at first. */
+struct plan_findings {
+    struct error *list;
+    size_t n, capacity;
+};
+void plan_findings_done(struct plan_findings *findings);
+/* plan_compile, which also says what else is wrong where it fails: after an error in an item of a SELECT it
+ * goes on with the others. *error is the first of *ret_findings. */
+int plan_check(const char *sql, size_t size, const char *name, struct plan_findings *ret_findings,
+               struct plan **ret, struct error *error);
 int plan_load(const char *path, struct plan **ret, struct error *error);
 /* Several plans over one table as one, which has the features of all, in order, and keeps what their windows
  * share only once. One of the plans has all columns of the others; all have the same WHERE, or none; else

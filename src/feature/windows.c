@@ -218,7 +218,7 @@ int compile_windows(struct binder *binder, yyjson_val *op, struct error *error)
     oracle_begin_windows(&binder->oracle);
     yyjson_arr_foreach(list, i, n, bound)
     {
-        struct input input;
+        struct input input = {0};
         int rc = OK;
         binder->item = sites_take(binder->sites, bound);
         if (binder->parsed->over)
@@ -226,6 +226,8 @@ int compile_windows(struct binder *binder, yyjson_val *op, struct error *error)
                              "a window has no place here; make it a feature of the plan and use that");
         if (rc == OK)
             rc = compile_window(binder, bound, &input, error);
+        input.refused = rc != OK;
+        rc = bind_note(binder, rc, error);
         if (rc != OK)
             return rc;
         binder->inputs[binder->n_inputs++] = input;

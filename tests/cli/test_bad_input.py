@@ -254,7 +254,7 @@ def test_leakage_is_refused(shrike, folder, kind):
     assert old in PLAN
     (folder / "leak.sql").write_text(PLAN.replace(old, new))
     place = f"leak.sql:{line}:" if line else "leak.sql:"
-    name = "a late column" if kind in ("bare", "case") else "is_fraud"
+    name = "the late column is_fraud" if kind in ("bare", "case") else "is_fraud"
     refused(shrike("plan", "check", "leak.sql"), INVALID, place, "leakage: ", name)
     refused(features(shrike, "events.parquet", plan="leak.sql"), INVALID, place, "leakage: ", folder=folder)
     result = shrike(
@@ -297,7 +297,7 @@ def test_plan_that_does_not_compile(shrike, folder, old, new, parts):
 
 
 def test_what_cannot_run_online_is_unsupported(shrike, folder):
-    for name, function in {"ROW_NUMBER": "row_number()", "median": "median(amount)"}.items():
+    for name, function in {"row_number": "row_number()", "median": "median(amount)"}.items():
         (folder / "bad.sql").write_text(PLAN.replace("count(*) OVER week", f"{function} OVER week"))
         refused(shrike("plan", "check", "bad.sql"), UNSUPPORTED, "bad.sql:6:8:", name)
 
