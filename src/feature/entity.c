@@ -182,8 +182,8 @@ static bool join(struct share *share, struct entity *entity, uint32_t position, 
     for (int f = 0; f < layout->n_frames; f++) {
         const struct layout_frame *frame = &layout->frames[f];
         uint32_t low = lows[f] - entity->first, at = position - entity->first;
-        bool after = at > low || (at == low && is_first(entity, frame, time));
-        share->inside[f] = share->fed[frame->end] && (frame->unbounded || after);
+        bool after = frame->unbounded || at > low || (at == low && is_first(entity, frame, time));
+        share->inside[f] = share->fed[frame->end] && after;
         if (!frame->unbounded && share->fed[frame->end] && !share->inside[f])
             lows[f]++;
         if (share->inside[f])
