@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test build demo test unit docs install clean asan tsan coverage fuzz nightly format bench
+.PHONY: help setup setup-test build demo test test-servers test-spark unit docs install clean asan tsan coverage fuzz nightly format bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,13 @@ demo: ## set up, build, and run the main job: data, features, training, evaluati
 
 test: ## set up, build, and run every test that needs no server
 	@scripts/test.sh
+
+test-servers: test-spark ## set up, build, and run the tests that start servers or other engines
+
+test-spark: ## set up (Java; PySpark in .deps/spark), build, and compare with Spark
+	@scripts/setup.sh --spark
+	@$(MAKE) --no-print-directory build
+	@SHRIKE=build/$(PRESET)/shrike .deps/spark/bin/python -m pytest -q -ra --color=no tests/spark
 
 unit: build ## build and run the unit tests of one preset
 	@cmake --build --preset $(PRESET) --target unit

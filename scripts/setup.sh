@@ -1,7 +1,7 @@
 #!/bin/bash
-# Installs what building (and with --tests testing, with --fuzz fuzzing) needs and this machine lacks. Says
-# what it does and why; does nothing the second time. For Debian 12 and 13 and Ubuntu 24.04, as root or
-# through sudo.
+# Installs what building (and with --tests testing, with --fuzz fuzzing, with --spark testing against Spark)
+# needs and this machine lacks. Says what it does and why; does nothing the second time. For Debian 12 and 13
+# and Ubuntu 24.04, as root or through sudo.
 #
 #   DUCKDB_DIR=DIR      take libduckdb.so and duckdb.h of the pinned version from DIR, not from the network
 #   XDG_CACHE_HOME      downloads are kept in $XDG_CACHE_HOME/shrike (default ~/.cache/shrike)
@@ -31,12 +31,13 @@ fuzz_packages=(clang libclang-rt-dev)      # libFuzzer
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/shrike
 stamps=.deps/stamps
-want_tests=false want_fuzz=false did_something=false updated=false
+want_tests=false want_fuzz=false want_spark=false did_something=false updated=false
 for argument in "$@"; do
     case $argument in
     --tests) want_tests=true ;;
     --fuzz) want_fuzz=true ;;
-    *) echo "usage: scripts/setup.sh [--tests] [--fuzz]" >&2 && exit 2 ;;
+    --spark) want_spark=true ;;
+    *) echo "usage: scripts/setup.sh [--tests] [--fuzz] [--spark]" >&2 && exit 2 ;;
     esac
 done
 
@@ -264,20 +265,31 @@ setup_yyjson() {
     unpack_yyjson "$folder"
 }
 
-# ---- Python environment of the tests ----
+# ---- Python environments of the tests ----
 
-setup_python() {
-    local sum
-    sum=$(sha256sum tests/requirements.txt | cut -d' ' -f1)
-    if [ -x .deps/venv/bin/python ] && [ -f "$stamps/venv" ] && [ "$(cat "$stamps/venv")" = "$sum" ]; then
+setup_python() { # setup_python FOLDER REQUIREMENTS SIZE
+    local sum stamp=$stamps/${1##*/}
+    sum=$(sha256sum "$2" | cut -d' ' -f1)
+    if [ -x "$1/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]; then
         return
     fi
-    say "making .deps/venv with the Python packages of tests/requirements.txt (about 800 MB)"
-    rm -rf .deps/venv
-    quietly python3 -m venv .deps/venv
-    quietly .deps/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+    say "making $1 with the Python packages of $2 (about $3)"
+    rm -rf "$1"
+    quietly python3 -m venv "$1"
+    quietly "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
     mkdir -p "$stamps"
-    echo "$sum" >"$stamps/venv"
+    echo "$sum" >"$stamp"
+}
+
+# Spark 3.5 is made for Java 8, 11 and 17.
+setup_java() {
+    command -v java >/dev/null && return
+    update_lists
+    if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then
+        install_packages "Spark runs on Java" openjdk-17-jre-headless
+    else
+        fail "no package openjdk-17-jre-headless: put a Java 17 into the PATH, then start again"
+    fi
 }
 
 command -v apt-get >/dev/null ||
@@ -288,9 +300,14 @@ setup_duckdb
 setup_yyjson
 if $want_tests; then
     install_packages "to test" "${test_packages[@]}"
-    setup_python
+    setup_python .deps/venv tests/requirements.txt "800 MB"
 fi
 if $want_fuzz; then
     install_packages "to fuzz" "${fuzz_packages[@]}"
+fi
+if $want_spark; then
+    install_packages "to test against Spark" python3-venv
+    setup_java
+    setup_python .deps/spark tests/spark/requirements.txt "450 MB"
 fi
 $did_something && echo "setup: done" || true

@@ -7,7 +7,7 @@ const struct command *const commands[] = {
     &command_init,
     &command_generate,
     /* Look at plans, compute features. */
-    &command_plan_check, &command_plan_explain, &command_features,
+    &command_plan_check, &command_plan_explain, &command_plan_export, &command_features,
     /* Train, judge, keep. */
     &command_train, &command_evaluate,
     &command_models_list,

@@ -8,6 +8,7 @@ extern const struct command command_init;
 extern const struct command command_generate;
 extern const struct command command_plan_check;
 extern const struct command command_plan_explain;
+extern const struct command command_plan_export;
 extern const struct command command_features;
 extern const struct command command_train;
 extern const struct command command_evaluate;

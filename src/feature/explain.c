@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "feature/explain_memory.h"
 #include "feature/expr_text.h"
+#include "feature/expr_walk.h"
 
 struct explainer {
     const struct plan *plan;
@@ -61,36 +62,6 @@ static void *room(struct explainer *explainer, size_t n, size_t size)
 }
 
 /* ---- what looks at what ---- */
-
-static void walk(const struct plan *plan, const struct expr *expr, bool *seen);
-
-static void walk_slot(const struct plan *plan, const struct group *group, int slot, bool *seen)
-{
-    if (slot < 0)
-        return;
-    if (group->slots[slot].argument)
-        walk(plan, group->slots[slot].argument, seen);
-    if (group->slots[slot].filter)
-        walk(plan, group->slots[slot].filter, seen);
-}
-
-/* Marks an expression and what is below it; below a window are its argument, FILTER and keys. */
-static void walk(const struct plan *plan, const struct expr *expr, bool *seen)
-{
-    if (seen[expr->id])
-        return;
-    seen[expr->id] = true;
-    for (int i = 0; i < expr->n_args; i++)
-        walk(plan, expr->args[i], seen);
-    if (expr->kind != EXPR_WINDOW)
-        return;
-    const struct window *window = &plan->windows[expr->index];
-    const struct group *group = &plan->groups[window->group];
-    for (size_t k = 0; k < group->n_keys; k++)
-        walk(plan, group->keys[k], seen);
-    walk_slot(plan, group, window->slot, seen);
-    walk_slot(plan, group, window->rows, seen);
-}
 
 static bool reaches(const struct explainer *explainer, int feature, size_t expr)
 {
@@ -322,7 +293,7 @@ static bool slot_reads(const struct explainer *explainer, const struct group *gr
 {
     const struct plan *plan = explainer->plan;
     memset(seen, 0, plan->n_exprs * sizeof *seen);
-    walk_slot(plan, group, slot, seen);
+    expr_walk_slot(plan, group, slot, seen);
     for (size_t e = 0; e < plan->n_exprs; e++)
         if (seen[e] && plan->exprs[e]->kind == EXPR_COLUMN && plan->exprs[e]->index == column)
             return true;
@@ -376,11 +347,11 @@ static int explain_plan(struct explainer *explainer, bool *seen, bool *used, str
     struct explain *out = explainer->out;
     int rc = OK;
     for (int f = 0; f < plan->features->n; f++)
-        walk(plan, plan->roots[f], explainer->reach + (size_t)f * plan->n_exprs);
+        expr_walk(plan, plan->roots[f], explainer->reach + (size_t)f * plan->n_exprs);
     /* The row after the features' is that of WHERE. */
     if (plan->where) {
         struct buffer text;
-        walk(plan, plan->where, explainer->reach + (size_t)plan->features->n * plan->n_exprs);
+        expr_walk(plan, plan->where, explainer->reach + (size_t)plan->features->n * plan->n_exprs);
         buffer_init(&text, LIMIT_JSON_LINE);
         expr_text(plan, plan->where, &text);
         out->where = keep(explainer, &text);
