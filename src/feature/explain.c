@@ -206,18 +206,22 @@ static void explain_state(struct explainer *explainer, const struct layout *layo
     for (int a = 0; a < layout->n_accumulators; a++)
         group->grows |= layout->accumulators[a].kind == ACCUMULATE_DISTINCT &&
                         layout->frames[layout->accumulators[a].frame].unbounded;
-    char length[UNITS_TEXT_SIZE], rows[64] = "";
+    char length[UNITS_TEXT_SIZE];
+    const char *events, *entities = "entities stay for ever";
+    long long rows = (long long)group->retain_rows;
     if (explainer->plan->time_is_step)
         snprintf(length, sizeof length, "%lld steps", (long long)group->retain);
     else
         units_duration_text(group->retain, length);
-    if (group->retain_rows)
-        snprintf(rows, sizeof rows, "%s%lld last ones", group->retain ? " and the " : "the ",
-                 (long long)group->retain_rows);
-    bool timed = group->retain || !group->retain_rows;
-    group->kept = say(explainer, "events %s%s%s; entities %s%s", timed ? "of the last " : "",
-                      timed ? length : "", rows, group->lasting ? "stay for ever" : "go ",
-                      group->lasting ? "" : say(explainer, "%s after their last event", length));
+    if (!rows)
+        events = say(explainer, "events of the last %s", length);
+    else if (group->retain)
+        events = say(explainer, "events of the last %s, and the last %lld however old", length, rows);
+    else
+        events = say(explainer, "the last %lld events", rows);
+    if (!group->lasting)
+        entities = say(explainer, "entities go %s after their last event", length);
+    group->kept = say(explainer, "%s; %s", events, entities);
 }
 
 /* Events per unit of the plan's time. */

@@ -1,4 +1,4 @@
-#include "feature/export_spark.h"
+#include "feature/export.h"
 
 #include <stdlib.h>
 #include <string.h>

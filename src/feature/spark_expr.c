@@ -306,6 +306,15 @@ static int division(struct spark *spark, const struct expr *expr, struct buffer 
                   out);
 }
 
+/* epoch(a - b) of two times: Spark's intervals differ, the time between does not. */
+static bool is_time_between(const struct expr *expr)
+{
+    const struct expr *minus = expr->args[0];
+    return minus->kind == EXPR_CALL && minus->n_args == 2 && minus->rep == REP_INTERVAL &&
+           strcmp(expr_name(minus), "-") == 0 && is_date(&minus->args[0]->type) &&
+           is_date(&minus->args[1]->type);
+}
+
 static const char *real_template(const char *name)
 {
     static const char *const templates[][2] = {{"+", "($1 + $2)"}, {"-", "($1 - $2)"}, {"*", "($1 * $2)"}};
@@ -499,6 +508,8 @@ static int call(struct spark *spark, const struct expr *expr, struct buffer *out
     }
     if (expr->n_args == 2 && strcmp(name, "/") == 0 && all(expr, is_real))
         return division(spark, expr, out);
+    if (expr->n_args == 1 && strcmp(name, "epoch") == 0 && is_time_between(expr))
+        return expand(spark, expr->args[0], "(timestampdiff(MICROSECOND, $2, $1) / 1000000D)", out);
     template = listed_template(expr, name);
     if (!template && expr->n_args == 1)
         template = unary_template(expr, name);

@@ -1,8 +1,8 @@
 """What `shrike plan export --dialect spark` prints, run by Spark, gives the features of `shrike features`.
 
-Events are free of ties, in the order of their times: there both promise the same. Exact values are equal; sums,
-means and deviations of DOUBLEs agree within 1e-12 of the sum of the absolute values, because Spark rounds on the
-way. `make test-spark` installs what this needs and runs it.
+Events are free of ties, in the order of their times: there both promise the same. Exact values are equal;
+sums, means and deviations of DOUBLEs agree within 1e-12 of the sum of the absolute values, because Spark
+rounds on the way. `make test-spark` installs what this needs and runs it.
 """
 
 import datetime
@@ -140,9 +140,9 @@ def test_the_page_of_plans(shrike, spark, root, tmp_path):
 
 # ---- a plan of everything that is exported ----
 
-TABLE = """CREATE TABLE t (id BIGINT PRIMARY KEY, ts TIMESTAMP, d DATE, step INTEGER, k INTEGER, kind ENUM('a', 'b'),
-    s VARCHAR, x DOUBLE, y DOUBLE, f FLOAT, n TINYINT, i INTEGER, b BIGINT, m DECIMAL(10,3), u UINTEGER,
-    z BOOLEAN, late TINYINT DEFAULT 0);
+TABLE = """CREATE TABLE t (id BIGINT PRIMARY KEY, ts TIMESTAMP, d DATE, step INTEGER, k INTEGER,
+    kind ENUM('a', 'b'), s VARCHAR, x DOUBLE, y DOUBLE, f FLOAT, n TINYINT, i INTEGER, b BIGINT,
+    m DECIMAL(10,3), u UINTEGER, z BOOLEAN, late TINYINT DEFAULT 0);
 COMMENT ON COLUMN t.late IS 'shrike: label, late after=2 days';
 """
 TYPES = ("id BIGINT, ts TIMESTAMP_NTZ, d DATE, step INT, k INT, kind STRING, s STRING, x DOUBLE, y DOUBLE, "
@@ -171,20 +171,23 @@ def rows_of_everything(n):
         )
 
 
-EXPRESSIONS = """i + i, i - n, n * n, b + b, b * i, i // 7, i // nullif(n, 0), b // 1000, i % 7, b % 1000, -i, -n, -y,
-    abs(i), abs(n), abs(y), abs(m), x + y, x * y, x / y, y / x, y / nullif(x, 0), f + f, f * 2, m + m, m * 2, m - i,
-    m * m, round(m), i::HUGEINT * i, k = 3, x = y, x < y, kind = 'a', kind <> 'b', s < 'b', s = 'it''s \\n', z = (k > 2),
-    k IS NULL, k IS NOT NULL, k IN (1, 2), k NOT IN (1, 2), k BETWEEN 1 AND 3, k IS DISTINCT FROM n, z AND k > 1,
-    z OR k > 1, NOT z, coalesce(k, -1), coalesce(s, 'none'), CASE WHEN z THEN x WHEN k > 2 THEN y ELSE 0 END,
-    nullif(k, 2), greatest(x, y, 0), least(i, n), hour(ts), minute(ts), second(ts), day(ts), month(ts), year(ts),
-    quarter(ts), dayofyear(ts), dayofweek(ts), isodow(ts), week(ts), isoyear(ts), isodow(d), year(d), epoch_us(ts),
-    epoch(ts), epoch(d), date_trunc('hour', ts), date_trunc('week', ts), date_trunc('month', d),
-    date_diff('day', d, ts::DATE), d::TIMESTAMP = date_trunc('day', ts), floor(y), ceil(y), round(y), isnan(x),
+EXPRESSIONS = """
+    i + i, i - n, n * n, b + b, b * i, i // 7, i // nullif(n, 0), b // 1000, i % 7, b % 1000, -i, -n,
+    -y, abs(i), abs(n), abs(y), abs(m), x + y, x * y, x / y, y / x, y / nullif(x, 0), f + f, f * 2, m +
+    m, m * 2, m - i, m * m, round(m), i::HUGEINT * i, k = 3, x = y, x < y, kind = 'a', kind <> 'b', s <
+    'b', s = 'it''s \\n', z = (k > 2), k IS NULL, k IS NOT NULL, k IN (1, 2), k NOT IN (1, 2), k BETWEEN
+    1 AND 3, k IS DISTINCT FROM n, z AND k > 1, z OR k > 1, NOT z, coalesce(k, -1), coalesce(s, 'none'),
+    CASE WHEN z THEN x WHEN k > 2 THEN y ELSE 0 END, nullif(k, 2), greatest(x, y, 0), least(i, n),
+    hour(ts), minute(ts), second(ts), day(ts), month(ts), year(ts), quarter(ts), dayofyear(ts),
+    dayofweek(ts), isodow(ts), week(ts), isoyear(ts), isodow(d), year(d), epoch_us(ts), epoch(ts),
+    epoch(d), date_trunc('hour', ts), date_trunc('week', ts), date_trunc('month', d), date_diff('day',
+    d, ts::DATE), d::TIMESTAMP = date_trunc('day', ts), floor(y), ceil(y), round(y), isnan(x),
     length(s), s || '!', concat(s, 'x', s), contains(s, 'b'), starts_with(s, 'A'), ends_with(s, 'x'),
     replace(s, 'b', 'cc'), s LIKE '%b%', s NOT LIKE 'a%', substring(s, 2), substring(s, 1, 3),
-    y::INTEGER, x::BIGINT, TRY_CAST(b AS INTEGER), b::DOUBLE, m::INTEGER, m::DECIMAL(8,1), i::DECIMAL(12,2), i::VARCHAR,
-    z::INTEGER, i::BOOLEAN, d::VARCHAR, kind::VARCHAR, u::BIGINT + 1, u::DOUBLE, f::DOUBLE, m::DOUBLE, TRY(i + i),
-    TIMESTAMP '2024-03-01' < ts, DATE '2024-03-01' <= d, 0.1, 1e-7::DOUBLE, -1.5::DOUBLE, 12345678901234567890"""
+    y::INTEGER, x::BIGINT, TRY_CAST(b AS INTEGER), b::DOUBLE, m::INTEGER, m::DECIMAL(8,1),
+    i::DECIMAL(12,2), i::VARCHAR, z::INTEGER, i::BOOLEAN, d::VARCHAR, kind::VARCHAR, u::BIGINT + 1,
+    u::DOUBLE, f::DOUBLE, m::DOUBLE, TRY(i + i), TIMESTAMP '2024-03-01' < ts, DATE '2024-03-01' <= d,
+    0.1, 1e-7::DOUBLE, -1.5::DOUBLE, 12345678901234567890"""
 ROUNDED_EXPRESSIONS = "ln(abs(y)), log(abs(y)), log2(abs(y)), exp(n / 100.0), sqrt(y)"
 
 
@@ -193,10 +196,10 @@ def split(text):
     return [part.strip() for part in re.findall(r"(?:[^,('\n]|\n|\((?:[^()]|\([^()]*\))*\)|'[^']*')+", text)]
 
 
-def check(shrike, spark, tmp_path, features, rounded, n=600):
+def check(shrike, spark, tmp_path, features, rounded, source="t", n=400):
     plan = tmp_path / "plan.sql"
     columns = ",\n".join(f"{text} AS {name}" for name, text in features.items())
-    plan.write_text(f"{TABLE}SELECT {columns} FROM t")
+    plan.write_text(f"{TABLE}SELECT {columns} FROM {source}")
     events = write(spark.createDataFrame(list(rows_of_everything(n)), TYPES), tmp_path / "events")
     return compare(shrike, spark, tmp_path, plan, events, "t", "id", rounded)
 
@@ -212,38 +215,71 @@ def test_expressions(shrike, spark, tmp_path):
 
 
 FRAMES = {
-    "hour": "PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '3 hours 30 minutes' PRECEDING AND CURRENT ROW",
+    "hour": "PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '210 minutes' PRECEDING AND CURRENT ROW",
     "days": "PARTITION BY k, kind ORDER BY ts RANGE BETWEEN INTERVAL 5 DAY PRECEDING AND CURRENT ROW",
     "past": "PARTITION BY s ORDER BY ts RANGE BETWEEN INTERVAL 9 DAY PRECEDING AND INTERVAL 2 DAY PRECEDING",
     "all": "ORDER BY ts RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING",
 }
-EXACT = ["count(*)", "count(x)", "count(*) FILTER (WHERE i > 0)", "sum(n)", "sum(i) FILTER (WHERE k > 1)", "sum(b)",
-         "sum(m)", "sum(u)", "min(x)", "max(x)", "min(b)", "max(m)", "min(d)", "max(ts)", "min(f)"]
-REAL = ["sum(y)", "avg(y)", "avg(i)", "avg(m)", "sum(y) FILTER (WHERE z)", "sum(f)"]
+ROW_FRAMES = {
+    "rows": "PARTITION BY k ORDER BY ts ROWS BETWEEN 5 PRECEDING AND CURRENT ROW",
+    "before": "PARTITION BY kind ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND 3 PRECEDING",
+    "ever": "PARTITION BY k ORDER BY ts",
+    "others": "PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL 2 DAY PRECEDING AND CURRENT ROW "
+              "EXCLUDE CURRENT ROW",
+    "other_rows": "PARTITION BY k ORDER BY ts ROWS BETWEEN 4 PRECEDING AND CURRENT ROW "
+                  "EXCLUDE CURRENT ROW",
+}
+EXACT = [
+    "count(*)", "count(x)", "count(*) FILTER (WHERE i > 0)", "sum(n)", "sum(i) FILTER (WHERE k > 1)",
+    "sum(b)", "sum(m)", "sum(u)", "min(x)", "max(x)", "min(b)", "max(m)", "min(d)", "max(ts)", "min(f)",
+    "max(s)", "count_if(z)", "count(DISTINCT s)", "count(DISTINCT x)",
+    "count(DISTINCT n) FILTER (WHERE z)", "bool_or(z)", "bool_and(z)", "first(m)", "last(s)",
+    "first_value(i IGNORE NULLS)", "last_value(x IGNORE NULLS)", "any_value(n) FILTER (WHERE z)",
+    "arbitrary(n) FILTER (WHERE z)", "any_value(kind)",
+]
+LAGS = ["lag(i)", "lag(s, 3)", "lag(n, 2, k)"]
+# What Spark rounds on the way, and what must be summed to know by how much.
+REAL = {"sum(y)": "abs(y)", "avg(y)": "abs(y)", "sum(y) FILTER (WHERE z)": "abs(y)", "sum(f)": "abs(f)",
+        "avg(i)": "abs(i::DOUBLE)", "avg(m)": "abs(m)", "var_pop(y)": "y * y", "var_samp(m)": "m * m",
+        "stddev(y)": "y * y", "stddev_pop(y)": "y * y"}
 
 
-def windows(frames, exact, real):
+def windows(frames, exact=EXACT, real=REAL):
     features, rounded = {}, {}
     for frame in frames:
         over = f"OVER ({frames[frame]})"
         features |= {f"{frame}_exact_{i}": f"{call} {over}" for i, call in enumerate(exact)}
-        # The largest of what is added, in absolute values: |y|, |i|, |m| and |f|.
-        features[f"{frame}_sum"] = (f"sum(coalesce(abs(y), 0) + coalesce(abs(i::DOUBLE), 0) + "
-                                    f"coalesce(abs(m::DOUBLE), 0) + coalesce(abs(f), 0)) {over}")
-        rounded[f"{frame}_sum"] = f"{frame}_sum"
-        for i, call in enumerate(real):
-            features[f"{frame}_real_{i}"] = f"{call} {over}"
-            rounded[f"{frame}_real_{i}"] = f"{frame}_sum"
+        for i, (call, of) in enumerate(real.items()):
+            features |= {f"{frame}_real_{i}": f"{call} {over}", f"{frame}_size_{i}": f"sum({of}) {over}"}
+            rounded |= {f"{frame}_real_{i}": f"{frame}_size_{i}", f"{frame}_size_{i}": f"{frame}_size_{i}"}
     return features, rounded
 
 
-def test_windows(shrike, spark, tmp_path):
-    features, rounded = windows(FRAMES, EXACT, REAL)
+def test_windows_of_time(shrike, spark, tmp_path):
+    features, rounded = windows(FRAMES)
     past = FRAMES["past"]
     features["late"] = f"sum(late) OVER ({past})"
     features["ratio"] = f"x / nullif(count(*) OVER ({FRAMES['days']}), 3)"
     features["nested"] = f"coalesce(max(m) OVER ({past}), 0) > 100"
     check(shrike, spark, tmp_path, features, rounded)
+
+
+def test_windows_of_rows(shrike, spark, tmp_path):
+    features, rounded = windows(ROW_FRAMES)
+    features |= {f"lag_{i}": f"{call} OVER (PARTITION BY k ORDER BY ts)" for i, call in enumerate(LAGS)}
+    check(shrike, spark, tmp_path, features, rounded)
+
+
+def test_where_and_features_of_features(shrike, spark, tmp_path):
+    before = "PARTITION BY k ORDER BY ts"
+    inner = f"(SELECT *, epoch(ts - lag(ts) OVER ({before})) AS gap FROM t WHERE x < 2)"
+    features = {
+        "gap": "gap",
+        "hurry": f"gap / nullif(max(gap) OVER ({before} ROWS 7 PRECEDING), 0)",
+        "slow": f"count(*) FILTER (WHERE gap > 3600) OVER ({before} RANGE BETWEEN INTERVAL 1 DAY PRECEDING "
+                "AND CURRENT ROW)",
+    }
+    check(shrike, spark, tmp_path, features, {}, source=inner)
 
 
 def test_steps_and_dates(shrike, spark, tmp_path):

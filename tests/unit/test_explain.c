@@ -125,7 +125,7 @@ static void what_stays(void **state)
     explain(plan, &load, &e);
     assert_string_equal(e.groups[0].windows[0].frame, "10 rows .. now");
     assert_int_equal(e.groups[0].windows[0].cost, COST_CONSTANT);
-    assert_string_equal(e.groups[0].kept, "events the 10 last ones; entities stay for ever");
+    assert_string_equal(e.groups[0].kept, "the last 10 events; entities stay for ever");
     assert_int_equal(e.groups[0].retained, 1000);
     assert_int_equal(e.groups[0].live, 100);
     explain_done(&e);
