@@ -25,6 +25,8 @@ enum {
     LIMIT_STRING = 1 << 20,          /* bytes of one VARCHAR value */
     LIMIT_DICTIONARY = 65536,        /* distinct strings of a dictionary column; beyond it, it is plain */
     LIMIT_MODEL_TREES = 100000,      /* of one forest */
+    LIMIT_MODEL_OUTPUTS = 4096,      /* margins of one model, such as classes: a row is on the stack */
+    LIMIT_CATEGORY = 1 << 24,        /* of a categorical split: beyond it float32 misses whole numbers */
     LIMIT_TREE_DEPTH = 512,          /* of one tree: walks are loops, the reasons need depth^2 memory */
     LIMIT_MODEL_BYTES = 1 << 30,     /* of a model file */
     LIMIT_MANIFEST_BYTES = 64 << 20, /* of a shrike.json */

@@ -25,6 +25,8 @@ struct model {
     const struct model_kind *kind;
     int references;
     int features;
+    int outputs; /* scores per row; model_init sets 1 */
+    int margins; /* sums per row that scores come from, each explained by itself; 1 */
     char **names; /* `features` of them, or NULL */
 };
 

@@ -14,7 +14,7 @@ int model_init(struct model *model, const struct model_kind *kind, int features,
                struct error *error)
 {
     assert(features > 0);
-    *model = (struct model){.kind = kind, .references = 1, .features = features};
+    *model = (struct model){.kind = kind, .references = 1, .features = features, .outputs = 1, .margins = 1};
     if (yyjson_is_null(names))
         names = NULL;
     if (names && !yyjson_is_arr(names))
@@ -119,6 +119,16 @@ const char *model_kernel(const struct model *model)
 int model_features(const struct model *model)
 {
     return model->features;
+}
+
+int model_outputs(const struct model *model)
+{
+    return model->outputs;
+}
+
+int model_margins(const struct model *model)
+{
+    return model->margins;
 }
 
 const char *model_feature_name(const struct model *model, int i)

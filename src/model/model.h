@@ -3,8 +3,9 @@
  * reference.
  *
  * Rows in: float32, row-major, n x features, NaN = missing. Scores out: float32 probabilities (binary
- * models) or values (regression), one per row. Threads: every function may be called by many threads at
- * once on one model. Memory: scoring allocates nothing, takes no lock and makes no system call.
+ * models; of several classes one per class) or values (regression), n x outputs. Threads: every function
+ * may be called by many threads at once on one model. Memory: scoring allocates nothing, takes no lock and
+ * makes no system call.
  */
 #ifndef SHRIKE_MODEL_MODEL_H
 #define SHRIKE_MODEL_MODEL_H
@@ -28,16 +29,20 @@ void model_unref(struct model *model); /* takes NULL */
 const char *model_kind(const struct model *model);   /* "forest", "linear" */
 const char *model_kernel(const struct model *model); /* what scores it: "scalar" */
 int model_features(const struct model *model);
+int model_outputs(const struct model *model); /* scores per row: 1, or one per class */
+/* Margins per row: what the outputs are made of and what is explained; differs from the outputs where a score
+ * is the number of the likeliest class. */
+int model_margins(const struct model *model);
 /* Name of feature i, or NULL where the model carries no names. */
 const char *model_feature_name(const struct model *model, int i);
 
-/* scores[r] for rows r = 0..n-1. XGBoost models: the bits of the library's CPU prediction. */
+/* n x outputs scores. XGBoost models: the bits of the library's CPU prediction. */
 void model_predict(const struct model *model, const float *rows, size_t n, float *ret_scores);
 
-/* Contributions to the margin (log odds for binary models): n x (features + 1) doubles, the last of each
- * row the base value; they sum to the margin. Forests: path-dependent TreeSHAP (Lundberg 2018, Algorithm
- * 2), as XGBoost's pred_contribs. Linear: weight * (value - mean). scratch: model_explain_scratch() bytes,
- * 16-byte aligned. */
+/* Contributions to the margins (log odds for binary models): n x margins x (features + 1) doubles, the last
+ * of each margin the base value; they sum to the margin. Forests: path-dependent TreeSHAP (Lundberg 2018,
+ * Algorithm 2), as XGBoost's pred_contribs. Linear: weight * (value - mean). scratch:
+ * model_explain_scratch() bytes, 16-byte aligned. */
 size_t model_explain_scratch(const struct model *model);
 void model_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,
                    void *scratch);

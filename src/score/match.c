@@ -25,6 +25,10 @@ int engine_check_features(const struct plan *plan, const struct model *model, st
     int n = model_features(model), code = dataset_check_features(schema, error);
     if (code != OK)
         return code;
+    if (model_margins(model) != 1)
+        return error_set(error, CODE_UNSUPPORTED,
+                         "the model tells %d classes apart; events are decided by models with one score",
+                         model_margins(model));
     if (!n || !model_feature_name(model, 0)) {
         if (n == schema->n)
             return OK;

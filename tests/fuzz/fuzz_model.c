@@ -17,17 +17,19 @@ enum { ROWS = 4 };
 static void use(struct model *model)
 {
     static const float values[] = {NAN, -0.0f, 0.5f, 1e30f, -INFINITY, 2, INFINITY};
-    size_t features = (size_t)model_features(model);
-    float *rows = memory_new(ROWS * features, sizeof *rows), scores[ROWS], again;
-    double *contributions = memory_new(ROWS * (features + 1), sizeof *contributions);
+    size_t features = (size_t)model_features(model), outputs = (size_t)model_outputs(model);
+    float *rows = memory_new(ROWS * features, sizeof *rows);
+    float *scores = memory_new((ROWS + 1) * outputs, sizeof *scores), *again = scores + ROWS * outputs;
+    double *contributions =
+        memory_new(ROWS * (size_t)model_margins(model) * (features + 1), sizeof *contributions);
     struct importance *importance = memory_new(features, sizeof *importance);
     void *scratch = memory_aligned(model_explain_scratch(model));
-    if (rows && contributions && importance && scratch) {
+    if (rows && scores && contributions && importance && scratch) {
         for (size_t i = 0; i < ROWS * features; i++)
             rows[i] = values[(i * 31 + i / features) % (sizeof values / sizeof values[0])];
         model_predict(model, rows, ROWS, scores);
-        model_predict(model, rows + (ROWS - 1) * features, 1, &again);
-        if (memcmp(&again, &scores[ROWS - 1], sizeof again) != 0)
+        model_predict(model, rows + (ROWS - 1) * features, 1, again);
+        if (memcmp(again, again - outputs, outputs * sizeof *scores) != 0)
             abort(); /* a batch of one gives the bits of the batch */
         model_explain(model, rows, ROWS, contributions, scratch);
         model_importance(model, importance);
@@ -36,6 +38,7 @@ static void use(struct model *model)
                 abort();
     }
     free(rows);
+    free(scores);
     free(contributions);
     free(importance);
     free(scratch);

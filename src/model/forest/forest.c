@@ -3,14 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/memory.h"
+#include "model/forest/import.h"
 #include "model/kind.h"
 
-/* The kind "forest": the trained model and, beside it, the engine that was chosen to score it. */
+/* The kind "forest". */
 struct forest_model {
     struct model face;
     struct forest forest;
-    struct forest_engine engine;
 };
 
 static const struct forest_model *of(const struct model *model)
@@ -20,13 +21,23 @@ static const struct forest_model *of(const struct model *model)
 
 static const char *kind_kernel(const struct model *model)
 {
-    return of(model)->engine.name;
+    (void)model;
+    return "scalar";
 }
 
+/* The margins of a block of rows lie on the stack: at least one row, as LIMIT_MODEL_OUTPUTS fit. */
 static void kind_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)
 {
-    const struct forest_model *self = of(model);
-    self->engine.predict(&self->forest, self->engine.compiled, rows, n, ret_scores);
+    const struct forest *forest = &of(model)->forest;
+    double margins[LIMIT_MODEL_OUTPUTS];
+    size_t groups = (size_t)forest->head.groups, block = LIMIT_MODEL_OUTPUTS / groups;
+    size_t outputs = (size_t)forest_outputs(forest), width = (size_t)forest->head.features;
+    block = block < 64 ? block : 64;
+    for (size_t from = 0; from < n; from += block) {
+        size_t count = n - from < block ? n - from : block;
+        forest_margins(forest, rows + from * width, count, margins);
+        forest_apply_link(&forest->head, margins, count, ret_scores + from * outputs);
+    }
 }
 
 static size_t kind_explain_scratch(const struct model *model)
@@ -64,20 +75,30 @@ static const struct model_kind forest_kind = {
 
 int forest_read(yyjson_val *root, struct model **ret, struct error *error)
 {
+    struct forest forest = {0};
+    yyjson_val *names;
+    int code = forest_import_xgboost(root, &forest, &names, error);
+    if (!code)
+        code = forest_model_new(&forest, names, ret, error);
+    forest_done(&forest);
+    return code;
+}
+
+int forest_model_new(struct forest *forest, yyjson_val *names, struct model **ret, struct error *error)
+{
     struct forest_model *self = memory_new(1, sizeof *self);
     if (!self)
         return error_set(error, CODE_MEMORY, "no memory for a forest");
-    yyjson_val *names;
-    int code = forest_read_xgboost(root, &self->forest, &names, error);
-    if (!code)
-        code = model_init(&self->face, &forest_kind, self->forest.features, names, error);
+    int code = model_init(&self->face, &forest_kind, forest->head.features, names, error);
     if (code) {
         model_done(&self->face);
-        forest_done(&self->forest);
         free(self);
         return code;
     }
-    self->engine = (struct forest_engine){.name = "scalar", .predict = forest_scalar_predict};
+    self->face.outputs = forest_outputs(forest);
+    self->face.margins = forest->head.groups;
+    self->forest = *forest;
+    *forest = (struct forest){0};
     *ret = &self->face;
     return OK;
 }
@@ -85,25 +106,31 @@ int forest_read(yyjson_val *root, struct model **ret, struct error *error)
 void forest_done(struct forest *forest)
 {
     free(forest->roots);
+    free(forest->groups);
+    free(forest->base);
+    free(forest->expected);
     free(forest->nodes);
+    free(forest->values);
     free(forest->cover);
     free(forest->gain);
+    free(forest->set_starts);
+    free(forest->set_words);
     *forest = (struct forest){0};
 }
 
 /* A feature that splits nowhere has 0 everywhere. */
 void forest_importance(const struct forest *forest, struct importance *ret)
 {
-    for (int f = 0; f < forest->features; f++)
+    for (int f = 0; f < forest->head.features; f++)
         ret[f] = (struct importance){0};
     for (int32_t i = 0; i < forest->roots[forest->trees]; i++)
-        if (forest->nodes[i].feature != FOREST_LEAF) {
+        if (forest->nodes[i].test != FOREST_LEAF) {
             struct importance *feature = &ret[forest->nodes[i].feature];
             feature->gain += forest->gain[i];
             feature->cover += forest->cover[i];
             feature->weight++;
         }
-    for (int f = 0; f < forest->features; f++)
+    for (int f = 0; f < forest->head.features; f++)
         if (ret[f].weight > 0) {
             ret[f].gain /= ret[f].weight;
             ret[f].cover /= ret[f].weight;

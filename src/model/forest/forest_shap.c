@@ -14,7 +14,6 @@
  * Memory: each level of the recursion works on a copy of the path above it; the copies of a path of length
  * n lie one behind the other, n * (n + 1) / 2 steps in all, in the caller's scratch.
  */
-#include <math.h>
 #include <string.h>
 
 #include "model/forest/forest.h"
@@ -99,14 +98,13 @@ static void visit(const struct walk *walk, int32_t at, const struct step *above,
     memcpy(path, above, (size_t)last * sizeof *path);
     path_extend(path, last, zero, one, feature);
     const struct forest_node *node = &forest->nodes[at];
-    if (node->feature == FOREST_LEAF) {
+    if (node->test == FOREST_LEAF) {
         for (int i = 1; i <= last; i++)
             walk->contributions[path[i].feature] +=
-                unwound_weight(path, last, i) * (path[i].one - path[i].zero) * (double)node->value;
+                unwound_weight(path, last, i) * (path[i].one - path[i].zero) * forest->values[at];
         return;
     }
-    float x = walk->row[node->feature];
-    int32_t hot = node->left + (isnan(x) ? node->missing : !(x < node->value));
+    int32_t hot = node->left + !forest_goes_left(forest, node, walk->row[node->feature]);
     int32_t cold = hot == node->left ? hot + 1 : hot - 1;
     double known_zero = 1, known_one = 1;
     for (int i = 1; i <= last; i++)
@@ -131,31 +129,40 @@ static void visit(const struct walk *walk, int32_t at, const struct step *above,
 static double expected(const struct forest *forest, int32_t at)
 {
     const struct forest_node *node = &forest->nodes[at];
-    if (node->feature == FOREST_LEAF)
-        return node->value;
+    if (node->test == FOREST_LEAF)
+        return forest->values[at];
     int32_t left = node->left, right = node->left + 1;
     return share(forest, at, left) * expected(forest, left) +
            share(forest, at, right) * expected(forest, right);
 }
 
-double forest_shap_expected(const struct forest *forest)
+void forest_shap_expected(const struct forest *forest, double *ret_expected)
 {
-    double sum = forest->base_margin;
+    const struct forest_head *head = &forest->head;
+    for (int g = 0; g < head->groups; g++)
+        ret_expected[g] = 0;
     for (int t = 0; t < forest->trees; t++)
-        sum += expected(forest, forest->roots[t]);
-    return sum;
+        ret_expected[forest->groups[t]] += expected(forest, forest->roots[t]);
+    for (int g = 0; g < head->groups; g++)
+        ret_expected[g] = ret_expected[g] / head->divisor + forest->base[g];
 }
 
 void forest_shap(const struct forest *forest, const float *rows, size_t n, double *ret_contributions,
                  void *scratch)
 {
-    size_t width = (size_t)forest->features;
+    size_t width = (size_t)forest->head.features, groups = (size_t)forest->head.groups;
     for (size_t r = 0; r < n; r++) {
-        double *contributions = ret_contributions + r * (width + 1);
-        memset(contributions, 0, width * sizeof *contributions);
-        contributions[width] = forest->expected;
-        struct walk walk = {forest, rows + r * width, contributions};
-        for (int t = 0; t < forest->trees; t++)
+        double *contributions = ret_contributions + r * groups * (width + 1);
+        memset(contributions, 0, groups * (width + 1) * sizeof *contributions);
+        for (int t = 0; t < forest->trees; t++) {
+            struct walk walk = {forest, rows + r * width,
+                                contributions + (size_t)forest->groups[t] * (width + 1)};
             visit(&walk, forest->roots[t], scratch, 0, 1, 1, NO_FEATURE);
+        }
+        for (size_t g = 0; g < groups; g++) {
+            for (size_t f = 0; f < width; f++)
+                contributions[g * (width + 1) + f] /= forest->head.divisor;
+            contributions[g * (width + 1) + width] = forest->expected[g];
+        }
     }
 }

@@ -11,9 +11,7 @@
  *                                 split_conditions (of a leaf: its value), default_left, sum_hessian,
  *                                 loss_changes
  *
- * Trees are renumbered breadth-first from the root; nodes that pruning left behind are dropped on the way.
- * The walk from the root is also the check: a node that is reached twice, be it by a cycle or by two
- * parents, is refused.
+ * The builder checks what the trees say; here it is only read.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +19,8 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
-#include "model/forest/forest.h"
+#include "model/forest/build.h"
+#include "model/forest/import.h"
 #include "model/json_field.h"
 
 enum { PLACE_SIZE = 64 };
@@ -60,17 +59,11 @@ struct tree {
 
 /* Memory that all trees of a model share while it is read. */
 struct reading {
-    struct forest *forest;
-    int64_t nodes; /* filled so far */
-    size_t node_capacity, cover_capacity, gain_capacity;
+    struct forest_builder builder;
     yyjson_val **cells; /* eight arrays of `n` values, of the tree at hand */
     size_t cell_capacity;
-    int32_t *queue; /* original numbers of the nodes in breadth-first order */
-    size_t queue_capacity;
-    int32_t *levels;
-    size_t level_capacity;
-    unsigned char *seen;
-    size_t seen_capacity;
+    struct forest_item *items;
+    size_t item_capacity;
 };
 
 static int out_of_memory(struct error *error)
@@ -152,7 +145,8 @@ static int tree_open(struct reading *reading, yyjson_val *object, struct tree *t
     yyjson_val ***const arrays[] = {&tree->left,    &tree->right, &tree->feature, &tree->condition,
                                     &tree->missing, &tree->cover, &tree->gain,    &tree->type};
     size_t n = (size_t)tree->n;
-    if (!memory_grow(&reading->cells, &reading->cell_capacity, 8 * n, sizeof(yyjson_val *)))
+    if (!memory_grow(&reading->cells, &reading->cell_capacity, 8 * n, sizeof(yyjson_val *)) ||
+        !memory_grow(&reading->items, &reading->item_capacity, n, sizeof *reading->items))
         return out_of_memory(error);
     for (size_t i = 0; i < 8; i++) {
         *arrays[i] = NULL;
@@ -166,144 +160,69 @@ static int tree_open(struct reading *reading, yyjson_val *object, struct tree *t
     return check_categories(object, tree, error);
 }
 
-/* The child that `value` names, checked and marked. */
-static int take_child(struct reading *reading, const struct tree *tree, int64_t node, yyjson_val *value,
-                      const char *side, int32_t *ret, struct error *error)
+/* A child that is not a whole number is one that the builder refuses. */
+static int64_t child(yyjson_val *value)
 {
-    int64_t child;
-    if (!json_field_integer(value, &child) || child < 0 || child >= tree->n)
-        return error_set(error, CODE_INVALID,
-                         "tree %d node %lld: the %s child is not a node; expected 0 to %lld", tree->number,
-                         (long long)node, side, (long long)tree->n - 1);
-    if (reading->seen[child])
-        return error_set(error, CODE_INVALID, "tree %d node %lld: its %s child %lld is reached a second time",
-                         tree->number, (long long)node, side, (long long)child);
-    reading->seen[child] = 1;
-    *ret = (int32_t)child;
-    return OK;
+    int64_t number;
+    return json_field_integer(value, &number) ? number : -1;
 }
 
-/* Fills one node from the cells of original node `i`. A leaf has left child -1 and, in sound models, right
- * child -1. */
-static int fill_node(const struct reading *reading, const struct tree *tree, int64_t i,
-                     struct forest_node *node, double *cover, double *gain, struct error *error)
+/* Reads node i from the cells. A leaf has left child -1 and, in sound models, right child -1. */
+static int read_item(const struct tree *tree, int64_t i, struct forest_item *item, struct error *error)
 {
-    int64_t left, feature = FOREST_LEAF;
-    bool missing_left = false;
+    int64_t left;
+    float value;
+    *item = (struct forest_item){.feature = -1};
     if (!json_field_integer(tree->left[i], &left))
         return node_error(tree, i, "\"left_children\" is not a whole number", error);
-    if (!json_field_float(tree->condition[i], &node->value) || !isfinite(node->value))
+    if (!json_field_float(tree->condition[i], &value) || !isfinite(value))
         return node_error(tree, i,
                           left == -1 ? "the leaf's value is not a finite number"
                                      : "the threshold is not a finite number",
                           error);
-    if (!json_field_double(tree->cover[i], cover) || !isfinite(*cover) || *cover < 0)
+    if (!json_field_double(tree->cover[i], &item->cover) || !isfinite(item->cover) || item->cover < 0)
         return node_error(tree, i, "\"sum_hessian\" is not a number of at least 0", error);
-    if (!json_field_double(tree->gain[i], gain))
+    if (!json_field_double(tree->gain[i], &item->gain))
         return node_error(tree, i, "\"loss_changes\" is not a number", error);
-    if (left != -1) {
-        if (!json_field_integer(tree->feature[i], &feature) || feature < 0 ||
-            feature >= reading->forest->features)
-            return error_set(error, CODE_INVALID,
-                             "tree %d node %lld: the split's feature is not one of 0 to %d", tree->number,
-                             (long long)i, reading->forest->features - 1);
-        if (!json_field_boolean(tree->missing[i], &missing_left))
-            return node_error(tree, i, "\"default_left\" is neither true nor false", error);
-    }
-    node->feature = (int32_t)feature;
-    node->missing = left != -1 && !missing_left;
-    node->left = 0;
+    item->value = (double)value;
+    if (left == -1)
+        return OK;
+    item->test = FOREST_LESS;
+    item->yes = left;
+    item->no = child(tree->right[i]);
+    if (!json_field_integer(tree->feature[i], &item->feature))
+        item->feature = -1;
+    if (!json_field_boolean(tree->missing[i], &item->missing_yes))
+        return node_error(tree, i, "\"default_left\" is neither true nor false", error);
     return OK;
 }
 
-static int tree_room(struct reading *reading, const struct tree *tree, struct error *error)
+static int read_tree(struct reading *reading, yyjson_val *object, int number, int64_t group,
+                     struct error *error)
 {
-    struct forest *forest = reading->forest;
-    size_t n = (size_t)tree->n, total = (size_t)reading->nodes + n;
-    if (total > INT32_MAX)
-        return error_set(error, CODE_LIMIT, "tree %d: the forest has more than %d nodes", tree->number,
-                         INT32_MAX);
-    if (!memory_grow(&forest->nodes, &reading->node_capacity, total, sizeof *forest->nodes) ||
-        !memory_grow(&forest->cover, &reading->cover_capacity, total, sizeof *forest->cover) ||
-        !memory_grow(&forest->gain, &reading->gain_capacity, total, sizeof *forest->gain) ||
-        !memory_grow(&reading->queue, &reading->queue_capacity, n, sizeof *reading->queue) ||
-        !memory_grow(&reading->levels, &reading->level_capacity, n, sizeof *reading->levels) ||
-        !memory_grow(&reading->seen, &reading->seen_capacity, n, 1))
-        return out_of_memory(error);
-    memset(reading->seen, 0, n);
-    return OK;
-}
-
-/* Appends a tree's nodes in breadth-first order: the queue holds, for each new node, its original number.
- */
-static int tree_append(struct reading *reading, const struct tree *tree, struct error *error)
-{
-    struct forest *forest = reading->forest;
-    int code = tree_room(reading, tree, error);
-    if (code)
-        return code;
-    int64_t first = reading->nodes;
-    int32_t queued = 1;
-    reading->queue[0] = 0;
-    reading->levels[0] = 0;
-    reading->seen[0] = 1;
-    for (int32_t at = 0; at < queued; at++) {
-        int32_t original = reading->queue[at], level = reading->levels[at];
-        struct forest_node *node = &forest->nodes[first + at];
-        code = fill_node(reading, tree, original, node, &forest->cover[first + at], &forest->gain[first + at],
-                         error);
-        if (code)
-            return code;
-        if (level > forest->depth)
-            forest->depth = level;
-        if (node->feature == FOREST_LEAF)
-            continue;
-        if (level == LIMIT_TREE_DEPTH)
-            return error_set(error, CODE_LIMIT, "tree %d node %d: the tree is deeper than %d levels",
-                             tree->number, original, LIMIT_TREE_DEPTH);
-        node->left = (int32_t)(first + queued);
-        code =
-            take_child(reading, tree, original, tree->left[original], "left", &reading->queue[queued], error);
-        if (!code)
-            code = take_child(reading, tree, original, tree->right[original], "right",
-                              &reading->queue[queued + 1], error);
-        if (code)
-            return code;
-        reading->levels[queued] = reading->levels[queued + 1] = level + 1;
-        queued += 2;
-    }
-    reading->nodes += queued;
-    return OK;
+    struct tree tree = {.number = number};
+    int code = tree_open(reading, object, &tree, error);
+    for (int64_t i = 0; !code && i < tree.n; i++)
+        code = read_item(&tree, i, &reading->items[i], error);
+    return code ? code : forest_builder_tree(&reading->builder, reading->items, tree.n, group, 1, error);
 }
 
 static int read_trees(struct reading *reading, yyjson_val *model, struct error *error)
 {
-    struct forest *forest = reading->forest;
     yyjson_val *trees, *object;
     int code = json_field_array(model, "trees", "gradient_booster.model", &trees, error);
     if (code)
         return code;
     size_t i, n = yyjson_arr_size(trees);
-    if (n > LIMIT_MODEL_TREES)
-        return error_set(error, CODE_LIMIT, "the model has %zu trees; Shrike takes at most %d", n,
-                         LIMIT_MODEL_TREES);
     yyjson_val *groups = yyjson_obj_get(model, "tree_info");
     if (groups && yyjson_arr_size(groups) != n)
         return error_set(error, CODE_INVALID, "\"tree_info\" has %zu elements for %zu trees",
                          yyjson_arr_size(groups), n);
-    forest->roots = memory_new(n + 1, sizeof *forest->roots);
-    if (!forest->roots)
-        return out_of_memory(error);
     yyjson_arr_foreach(trees, i, n, object)
     {
-        struct tree tree = {.number = (int)i};
-        code = tree_open(reading, object, &tree, error);
-        if (!code)
-            code = tree_append(reading, &tree, error);
+        code = read_tree(reading, object, (int)i, 0, error);
         if (code)
             return code;
-        forest->trees++;
-        forest->roots[i + 1] = (int32_t)reading->nodes;
     }
     return OK;
 }
@@ -331,7 +250,7 @@ static int read_base_score(yyjson_val *param, float *ret, struct error *error)
 
 /* XGBoost keeps base_score after the inverse link; the margin is computed back in float32, as XGBoost does.
  */
-static int read_base(yyjson_val *param, const struct objective *objective, struct forest *forest,
+static int read_base(yyjson_val *param, const struct objective *objective, double *ret,
                      struct error *error)
 {
     float base;
@@ -341,12 +260,12 @@ static int read_base(yyjson_val *param, const struct objective *objective, struc
     if (objective->logit_base && !(base > 0 && base < 1))
         return error_set(error, CODE_INVALID, "base_score %g of %s is not a probability between 0 and 1",
                          (double)base, objective->name);
-    forest->link = objective->link;
-    forest->base_margin = objective->logit_base ? -logf(1.0f / base - 1.0f) : base;
+    *ret = (double)(objective->logit_base ? -logf(1.0f / base - 1.0f) : base);
     return OK;
 }
 
-static int read_param(yyjson_val *learner, const struct objective *objective, struct forest *forest,
+/* Starts the builder from what the model says beside its trees. */
+static int read_param(yyjson_val *learner, const struct objective *objective, struct forest_builder *builder,
                       struct error *error)
 {
     yyjson_val *param;
@@ -364,24 +283,14 @@ static int read_param(yyjson_val *learner, const struct objective *objective, st
     if (classes > 1 || targets > 1)
         return error_set(error, CODE_UNSUPPORTED, "the model has %lld outputs; Shrike scores models with one",
                          (long long)(classes > targets ? classes : targets));
-    forest->features = (int)features;
-    return read_base(param, objective, forest, error);
+    double base;
+    code = read_base(param, objective, &base, error);
+    struct forest_head head = {
+        .features = (int)features, .groups = 1, .sum = FOREST_SUM_FLOAT, .link = objective->link};
+    return code ? code : forest_builder_init(builder, &head, &base, error);
 }
 
-/* The arrays grew by doubling; what is left over goes back. A failure to shrink costs memory and nothing
- * else. */
-static void trim(struct forest *forest)
-{
-    size_t n = (size_t)forest->roots[forest->trees];
-    void *nodes = n ? realloc(forest->nodes, n * sizeof *forest->nodes) : NULL;
-    void *cover = n ? realloc(forest->cover, n * sizeof *forest->cover) : NULL;
-    void *gain = n ? realloc(forest->gain, n * sizeof *forest->gain) : NULL;
-    forest->nodes = nodes ? nodes : forest->nodes;
-    forest->cover = cover ? cover : forest->cover;
-    forest->gain = gain ? gain : forest->gain;
-}
-
-int forest_read_xgboost(yyjson_val *root, struct forest *forest, yyjson_val **ret_names, struct error *error)
+int forest_import_xgboost(yyjson_val *root, struct forest *ret, yyjson_val **ret_names, struct error *error)
 {
     yyjson_val *learner, *objective, *booster, *model;
     const char *name;
@@ -405,21 +314,20 @@ int forest_read_xgboost(yyjson_val *root, struct forest *forest, yyjson_val **re
         return error_set(error, CODE_UNSUPPORTED,
                          "objective \"%s\" is not supported; Shrike scores %s, %s and %s", name,
                          objectives[0].name, objectives[1].name, objectives[2].name);
-    code = read_param(learner, known, forest, error);
+    code = json_field_object(booster, "model", "gradient_booster", &model, error);
+    if (code)
+        return code;
+    struct reading reading = {0};
+    code = read_param(learner, known, &reading.builder, error);
     if (!code)
-        code = json_field_object(booster, "model", "gradient_booster", &model, error);
-    if (code)
-        return code;
-    struct reading reading = {.forest = forest};
-    code = read_trees(&reading, model, error);
+        code = read_trees(&reading, model, error);
+    if (!code)
+        code = forest_builder_finish(&reading.builder, ret, error);
     free(reading.cells);
-    free(reading.queue);
-    free(reading.levels);
-    free(reading.seen);
+    free(reading.items);
+    forest_builder_done(&reading.builder);
     if (code)
         return code;
-    trim(forest);
-    forest->expected = forest_shap_expected(forest);
     *ret_names = yyjson_obj_get(learner, "feature_names");
     return OK;
 }
