@@ -29,6 +29,8 @@ enum {
     LIMIT_CATEGORY = 1 << 24,        /* of a categorical split: beyond it float32 misses whole numbers */
     LIMIT_TREE_DEPTH = 512,          /* of one tree: walks are loops, the reasons need depth^2 memory */
     LIMIT_MODEL_BYTES = 1 << 30,     /* of a model file */
+    LIMIT_MODEL_VALUES = 1 << 28,    /* of a binary one: ten a node, 2,000 whole trees of depth 12 */
+    LIMIT_MODEL_NESTING = 64,        /* of a binary one: models have about ten levels, the reader recurses */
     LIMIT_MANIFEST_BYTES = 64 << 20, /* of a shrike.json */
     LIMIT_PARQUET_FOOTER = 1 << 30,  /* of a file written: ten million column chunks, 80 billion rows of 15 */
     LIMIT_METRIC_ROWS = 0x7fffffff,  /* of one evaluation: row numbers have 32 bits while scores are sorted */

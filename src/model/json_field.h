@@ -1,7 +1,7 @@
 /*
  * Reading models out of JSON. Documents are read with numbers kept as text (JSON_FIELD_FLAGS), so that a
- * float32 is rounded once, from the digits, and not a second time after a double. No function depends on
- * the locale.
+ * float32 is rounded once, from the digits, and not a second time after a double. Binary documents
+ * (ubjson.h) have numbers instead, which are taken as they are. No function depends on the locale.
  */
 #ifndef SHRIKE_MODEL_JSON_FIELD_H
 #define SHRIKE_MODEL_JSON_FIELD_H

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "model/json_field.h"
 #include "model/kind.h"
+#include "model/ubjson.h"
 
 int model_init(struct model *model, const struct model_kind *kind, int features, yyjson_val *names,
                struct error *error)
@@ -56,15 +57,23 @@ static int read_root(yyjson_val *root, struct model **ret, struct error *error)
         return forest_read(root, ret, error);
     return error_set(
         error, CODE_INVALID,
-        "not a model that Shrike reads: expected XGBoost's JSON (an object with \"learner\") or Shrike's "
+        "not a model that Shrike reads: expected XGBoost's model (an object with \"learner\") or Shrike's "
         "linear model (an object with \"shrike\")");
 }
 
-int model_parse(const char *data, size_t size, struct model **ret, struct error *error)
+static int parse_ubjson(const char *data, size_t size, struct model **ret, struct error *error)
 {
-    if (size > LIMIT_MODEL_BYTES)
-        return error_set(error, CODE_LIMIT, "the model has %zu bytes; Shrike reads at most %d", size,
-                         LIMIT_MODEL_BYTES);
+    struct ubjson document;
+    int code = ubjson_read(data, size, &document, error);
+    if (code)
+        return code;
+    code = read_root(document.values, ret, error);
+    ubjson_done(&document);
+    return code;
+}
+
+static int parse_json(const char *data, size_t size, struct model **ret, struct error *error)
+{
     yyjson_read_err problem;
     /* Without YYJSON_READ_INSITU the text is copied first and not written to: the const is safe to drop. */
     yyjson_doc *document = yyjson_read_opts((char *)data, size, JSON_FIELD_FLAGS, NULL, &problem);
@@ -76,6 +85,16 @@ int model_parse(const char *data, size_t size, struct model **ret, struct error 
     int code = read_root(yyjson_doc_get_root(document), ret, error);
     yyjson_doc_free(document);
     return code;
+}
+
+int model_parse(const char *data, size_t size, struct model **ret, struct error *error)
+{
+    if (size > LIMIT_MODEL_BYTES)
+        return error_set(error, CODE_LIMIT, "the model has %zu bytes; Shrike reads at most %d", size,
+                         LIMIT_MODEL_BYTES);
+    if (ubjson_recognise(data, size))
+        return parse_ubjson(data, size, ret, error);
+    return parse_json(data, size, ret, error);
 }
 
 int model_load(const char *path, struct model **ret, struct error *error)
