@@ -296,13 +296,7 @@ static int encode_reals(struct parquet_chunk *chunk, struct parquet_scratch *scr
         parquet_bound_reals(chunk->values, chunk->n, width, facts);
     if (coded)
         return encode_coded(chunk, scratch, scratch->numbers.n, facts, error);
-    size_t size = (size_t)chunk->n * (size_t)width;
-    int code = begin(chunk, scratch, size, error);
-    if (code != OK)
-        return code;
-    parquet_split(chunk->values, chunk->n, width, scratch->body.data + scratch->body.size);
-    scratch->body.size += size;
-    return encode_body(chunk, scratch, PARQUET_SPLIT, facts, error);
+    return encode_plain(chunk, scratch, (size_t)chunk->n * (size_t)width, facts, error);
 }
 
 /* Sixteen bytes each, the uppermost first. */

@@ -2,7 +2,7 @@
  * One column of one row group on its way into a Parquet file: takes rows until the group is full, then
  * becomes pages.
  *
- *   rows -> validity + values without the NULLs -> codes, differences or split bytes -> LZ4 or not -> pages
+ *   rows -> validity + values without the NULLs -> codes or differences -> LZ4 or not -> pages
  *
  * What is chosen for a chunk follows from its values alone, so a file does not depend on threads or batches.
  * For src/table only.

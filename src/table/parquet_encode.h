@@ -29,10 +29,6 @@ size_t parquet_levels(const uint8_t *validity, int64_t from, int64_t n, uint8_t 
 size_t parquet_delta_bound(int64_t n, int width);
 size_t parquet_delta(const void *values, int64_t n, int width, uint8_t *out);
 
-/* The bytes of n values of `width` 4 or 8 bytes, all first ones, then all second ones, ...:
- * BYTE_STREAM_SPLIT. As long as the values. */
-void parquet_split(const void *values, int64_t n, int width, uint8_t *out);
-
 /* Codes for the distinct values of a column chunk, in the order in which they appear. */
 struct numbers {
     int n;

@@ -20,7 +20,6 @@ enum parquet_encoding {
     PARQUET_RLE = 3,
     PARQUET_DELTA = 5, /* DELTA_BINARY_PACKED */
     PARQUET_DICTIONARY = 8,
-    PARQUET_SPLIT = 9, /* BYTE_STREAM_SPLIT */
 };
 
 enum parquet_codec { PARQUET_UNCOMPRESSED = 0, PARQUET_LZ4_RAW = 7 };

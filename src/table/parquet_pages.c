@@ -7,8 +7,7 @@
 #include "base/memory.h"
 #include "table/parquet_thrift.h"
 
-/* The sample: one piece of each eighth, so that of split values every byte is seen. Below SMALL, compressing
- * it all is the sample. */
+/* The sample: one piece of each eighth. Below SMALL, compressing it all is the sample. */
 enum { PIECES = 8, PIECE = 512, SMALL = 4 * PIECES * PIECE };
 
 static int no_memory(struct error *error)
@@ -66,7 +65,7 @@ void parquet_codec_choose(struct parquet_scratch *scratch, const struct parquet_
         size = (size_t)PIECES * PIECE;
     }
     int packed = LZ4_compress_fast_extState(scratch->lz4, sample, out, (int)size, (int)sizeof out, 1);
-    facts->codec = packed * 20 < (int)size * 19 ? PARQUET_LZ4_RAW : PARQUET_UNCOMPRESSED;
+    facts->codec = packed <= (int)size / 4 * 3 ? PARQUET_LZ4_RAW : PARQUET_UNCOMPRESSED;
 }
 
 static void put_header(struct buffer *out, enum parquet_page kind, int64_t n, size_t plain_size, size_t size,

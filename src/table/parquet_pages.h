@@ -2,8 +2,10 @@
  * Pages of a Parquet column chunk: a header, then levels and values, compressed where that pays. For
  * src/table only.
  *
- * Compression is LZ4 (LZ4_RAW), or none, per chunk, by a sample of its bytes: packed codes hardly shrink,
- * and to find that out costs little. Threads: a scratch belongs to one thread.
+ * Compression is LZ4 (LZ4_RAW) where a sample of a chunk's bytes shrinks by a quarter, else none: packed
+ * codes and most doubles hardly shrink, and to find that out costs little.
+ *
+ * Threads: a scratch belongs to one thread.
  */
 #ifndef SHRIKE_TABLE_PARQUET_PAGES_H
 #define SHRIKE_TABLE_PARQUET_PAGES_H

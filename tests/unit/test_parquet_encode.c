@@ -213,25 +213,6 @@ static void differences_read_back(void **state)
     }
 }
 
-static void bytes_are_split(void **state)
-{
-    (void)state;
-    static const int64_t lengths[] = {0, 1, 15, 16, 17, 100, 1024};
-    uint8_t in[8 * 1024], out[8 * 1024];
-    for (size_t i = 0; i < sizeof in; i++)
-        in[i] = (uint8_t)next_random();
-    for (int width = 4; width <= 8; width += 4) {
-        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-            int64_t n = lengths[k];
-            parquet_split(in, n, width, out);
-            for (int64_t i = 0; i < n; i++) {
-                for (int b = 0; b < width; b++)
-                    assert_int_equal(out[b * n + i], in[i * width + b]);
-            }
-        }
-    }
-}
-
 enum { MANY = 100000 };
 
 /* Codes of MANY values of which about `distinct` differ. */
@@ -331,7 +312,6 @@ int main(void)
         cmocka_unit_test(the_widths_of_codes),
         cmocka_unit_test(levels_read_back),
         cmocka_unit_test(differences_read_back),
-        cmocka_unit_test(bytes_are_split),
         cmocka_unit_test(values_that_repeat_are_coded),
         cmocka_unit_test(values_are_told_apart_by_their_bits),
         cmocka_unit_test(thrift_is_compact),

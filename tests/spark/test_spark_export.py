@@ -8,47 +8,12 @@ rounds on the way. `make test-spark` installs what this needs and runs it.
 import datetime
 import decimal
 import math
-import os
 import random
 import re
-import shutil
 
 import pytest
 
-pyspark = pytest.importorskip("pyspark", reason="no pyspark: `make test-spark` installs and runs it")
-if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-    pytest.skip("no Java: `make test-spark` installs it", allow_module_level=True)
-
-from pyspark.sql import SparkSession  # noqa: E402
-
 START = datetime.datetime(2024, 2, 27)
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory):
-    # A host whose name does not resolve, or to an address of another machine, must not matter.
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.memory": "1g",
-        # A heap that is too small then says so and ends the test, rather than to hang or to be killed.
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "false",
-        # Spark 3.5 reads BYTE_STREAM_SPLIT, in which Shrike writes doubles, with its other reader only.
-        "spark.sql.parquet.enableVectorizedReader": "false",
-        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-    }
-    builder = SparkSession.builder.master("local[1]")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
 
 
 def write(frame, folder):
