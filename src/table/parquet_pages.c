@@ -25,6 +25,7 @@ int parquet_scratch_init(struct parquet_scratch *ret, int64_t rows, struct error
     struct parquet_scratch scratch = {.codes = memory_aligned((size_t)(rows + 8) * sizeof *scratch.codes),
                                       .lz4 = memory_aligned((size_t)LZ4_sizeofState())};
     bool numbers = numbers_init(&scratch.numbers);
+    crc32_init(&scratch.crc32);
     if (!numbers || !scratch.codes || !scratch.lz4) {
         parquet_scratch_done(&scratch);
         return no_memory(error);
@@ -69,13 +70,14 @@ void parquet_codec_choose(struct parquet_scratch *scratch, const struct parquet_
 }
 
 static void put_header(struct buffer *out, enum parquet_page kind, int64_t n, size_t plain_size, size_t size,
-                       const struct parquet_facts *facts)
+                       uint32_t crc, const struct parquet_facts *facts)
 {
     struct thrift thrift = {.out = out};
     thrift_begin(&thrift);
     thrift_int(&thrift, 1, THRIFT_I32, kind);
     thrift_int(&thrift, 2, THRIFT_I32, (int64_t)plain_size);
     thrift_int(&thrift, 3, THRIFT_I32, (int64_t)size);
+    thrift_int(&thrift, 4, THRIFT_I32, (int32_t)crc);
     thrift_struct(&thrift, kind == PARQUET_DATA_PAGE ? 5 : 7);
     thrift_int(&thrift, 1, THRIFT_I32, n);
     if (kind == PARQUET_DATA_PAGE) {
@@ -96,29 +98,22 @@ int parquet_page_add(struct parquet_scratch *scratch, enum parquet_page kind, in
     enum { HEADER = 64 };
     bool packed = facts->codec == PARQUET_LZ4_RAW;
     size_t size = body->size, room = packed ? (size_t)LZ4_compressBound((int)size) : size;
+    if (!parquet_bytes_room(pages, HEADER + room))
+        return no_memory(error);
+    /* The header in front tells size and checksum: bytes are compressed behind where it may end at most. */
+    const uint8_t *bytes = body->data;
+    if (packed) {
+        char *out = (char *)pages->data + pages->size + HEADER;
+        size = (size_t)LZ4_compress_fast_extState(scratch->lz4, (const char *)body->data, out,
+                                                  (int)body->size, (int)room, 1);
+        bytes = (const uint8_t *)out;
+    }
     struct buffer header;
     buffer_init(&header, HEADER);
-    put_header(&header, kind, n, body->size, size, facts);
-    /* The header in front tells the size, and takes as much room for nearly any: the bytes are put where they
-     * most likely stay. */
-    size_t likely = pages->size + header.size;
-    if (!parquet_bytes_room(pages, 2 * HEADER + room)) {
-        buffer_done(&header);
-        return no_memory(error);
-    }
-    if (packed) {
-        size =
-            (size_t)LZ4_compress_fast_extState(scratch->lz4, (const char *)body->data,
-                                               (char *)pages->data + likely, (int)body->size, (int)room, 1);
-        buffer_clear(&header);
-        put_header(&header, kind, n, body->size, size, facts);
-        if (pages->size + header.size != likely)
-            memmove(pages->data + pages->size + header.size, pages->data + likely, size);
-    } else {
-        memcpy(pages->data + likely, body->data, size);
-    }
+    put_header(&header, kind, n, body->size, size, crc32_of(&scratch->crc32, bytes, size), facts);
     int code = buffer_check(&header, "a page's header", error);
     if (code == OK) {
+        memmove(pages->data + pages->size + header.size, bytes, size);
         memcpy(pages->data + pages->size, header.data, header.size);
         pages->size += header.size + size;
         facts->plain_size += (int64_t)(header.size + body->size);

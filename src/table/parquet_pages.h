@@ -3,13 +3,14 @@
  * src/table only.
  *
  * Compression is LZ4 (LZ4_RAW) where a sample of a chunk's bytes shrinks by a quarter, else none: packed
- * codes and most doubles hardly shrink, and to find that out costs little.
+ * codes and most doubles hardly shrink, and to find that out costs little. Every page has its CRC-32.
  *
  * Threads: a scratch belongs to one thread.
  */
 #ifndef SHRIKE_TABLE_PARQUET_PAGES_H
 #define SHRIKE_TABLE_PARQUET_PAGES_H
 
+#include "base/crc32.h"
 #include "base/error.h"
 #include "table/parquet_encode.h"
 #include "table/parquet_format.h"
@@ -42,6 +43,7 @@ struct parquet_scratch {
     uint16_t *codes;
     struct parquet_bytes dictionary, body; /* of the pages in work */
     void *lz4;
+    struct crc32_table crc32;
 };
 int parquet_scratch_init(struct parquet_scratch *ret, int64_t rows, struct error *error);
 void parquet_scratch_done(struct parquet_scratch *scratch); /* takes a zeroed struct */

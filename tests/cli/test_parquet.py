@@ -278,6 +278,30 @@ def test_the_encoding_that_suits(many, name):
     assert chunk.has_dictionary_page == (wanted == "RLE_DICTIONARY")
 
 
+def test_damage_is_seen(many):
+    """By readers that check pages, in a page of values and in one of a dictionary."""
+    whole = (many / "1.parquet").read_bytes()
+    group = pyarrow.parquet.read_metadata(many / "1.parquet").row_group(0)
+
+    def read(content, name):
+        source = pyarrow.BufferReader(bytes(content))
+        file = pyarrow.parquet.ParquetFile(source, page_checksum_verification=True)
+        return file.read_row_group(0, columns=[name])
+
+    for i, name in enumerate(SHAPES):
+        chunk = group.column(i)
+        read(whole, name)
+        start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+        places = [start + chunk.total_compressed_size - 1]
+        if chunk.has_dictionary_page:
+            places.append(chunk.data_page_offset - 1)
+        for place in places:
+            damaged = bytearray(whole)
+            damaged[place] ^= 1
+            with pytest.raises(OSError, match="CRC"):
+                read(damaged, name)
+
+
 def test_threads_do_not_change_the_file(many):
     assert (many / "1.parquet").read_bytes() == (many / "3.parquet").read_bytes()
 

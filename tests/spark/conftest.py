@@ -15,6 +15,7 @@ SETTINGS = {
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
 }
 
 

@@ -1,4 +1,4 @@
-"""Parquet files that Shrike writes, as Spark reads them by default: in vectors."""
+"""Parquet files that Shrike writes, as Spark reads them by default: in vectors; here it checks pages, too."""
 
 import contextlib
 import csv
@@ -94,3 +94,12 @@ def test_every_type(shrike, spark, tmp_path, missing):
     assert len(found) == ROWS
     for name, theirs, ours in zip(COLUMNS, zip(*found), zip(*rows)):
         assert theirs == ours, name
+
+
+def test_damage_is_seen(shrike, spark, tmp_path):
+    path, _ = written(shrike, tmp_path, 0.2)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Exception, match="CRC"):
+        spark.read.parquet(str(path)).selectExpr(*(f"max({name})" for name in COLUMNS)).collect()
