@@ -62,7 +62,7 @@ def compare(folder):
     )
 
 
-def measure(runners, cores, rounds):
+def measure(runners, folder, cores, rounds):
     for runner in runners.values():
         runner(cores)
     runs = {name: [] for name in runners}
@@ -72,12 +72,14 @@ def measure(runners, cores, rounds):
     base = {field: median(runs["Shrike"], field) for field in ("cpu", "wall")} if "Shrike" in runs else None
     print(
         f"\n{cores} core{'s' if cores > 1 else ''}, median of {rounds}"
-        f"\n{'':8}{'CPU s':>8}{'wall s':>8}{'peak MiB':>10}{'CPU ratio':>11}{'wall ratio':>12}"
+        f"\n{'':8}{'CPU s':>8}{'wall s':>8}{'peak MiB':>10}{'file MB':>9}{'CPU ratio':>11}{'wall ratio':>12}"
     )
     for name, results in runs.items():
         cpu, wall = median(results, "cpu"), median(results, "wall")
         ratios = f"{cpu / base['cpu']:>10.1f}x{wall / base['wall']:>11.1f}x" if base else ""
-        print(f"{name:8}{cpu:>8.2f}{wall:>8.2f}{median(results, 'peak') / 2**20:>10.0f}{ratios}")
+        size = (folder / f"{name.lower()}.parquet").stat().st_size / 1e6
+        peak = median(results, "peak") / 2**20
+        print(f"{name:8}{cpu:>8.2f}{wall:>8.2f}{peak:>10.0f}{size:>9.1f}{ratios}")
 
 
 def main():
@@ -101,7 +103,7 @@ def main():
         print(f"{machine()}\n{source}")
         for cores in (1, 2):
             if cores <= len(os.sched_getaffinity(0)):
-                measure(runners, cores, arguments.rounds)
+                measure(runners, folder, cores, arguments.rounds)
         if {"Shrike", "Polars"} <= runners.keys():
             compare(folder)
 
