@@ -39,9 +39,9 @@ unit: build ## build and run the unit tests of one preset
 # Python cannot load a library that needs the sanitizer's runtime, so tests/cli/test_api.py is left out here.
 asan: setup-test ## all tests with addresses, leaks and undefined behaviour checked
 	@$(MAKE) --no-print-directory unit PRESET=asan
-	@SHRIKE=build/asan/shrike ASAN_OPTIONS=allocator_may_return_null=1 \
+	@SHRIKE=build/asan/shrike SHRIKE_SCORE_ROWS=build/asan/tests/score_rows ASAN_OPTIONS=allocator_may_return_null=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.supp \
-	    .deps/venv/bin/python -m pytest -q -ra tests/cli --ignore tests/cli/test_api.py
+	    .deps/venv/bin/python -m pytest -q -ra tests/cli tests/models --ignore tests/cli/test_api.py
 
 tsan: ## unit tests with data races checked
 	@$(MAKE) --no-print-directory unit PRESET=tsan

@@ -39,6 +39,16 @@ foreach(source ${TEST_SOURCES})
   shrike_test(${name})
 endforeach()
 
+# tests/tools/*.c: programs that tests in Python run.
+file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tests/tools/*.c)
+foreach(source ${TOOL_SOURCES})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} EXCLUDE_FROM_ALL ${source})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE core)
+  add_dependencies(unit ${name})
+endforeach()
+
 # The known inputs of every fuzz target are tests too, without a fuzzer.
 file(GLOB FUZZ_SOURCES CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
 foreach(source ${FUZZ_SOURCES})

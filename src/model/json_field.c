@@ -93,16 +93,9 @@ bool json_field_float(yyjson_val *value, float *ret)
     return true;
 }
 
-bool json_field_double(yyjson_val *value, double *ret)
+static bool text_double(const char *text, double *ret)
 {
-    if (yyjson_is_num(value)) {
-        *ret = yyjson_get_num(value);
-        return true;
-    }
-    const char *text = number_text(value);
     char *end;
-    if (!text)
-        return false;
     if (near_double(text, ret))
         return true;
     double number = strtod_l(text, &end, c_locale());
@@ -110,6 +103,22 @@ bool json_field_double(yyjson_val *value, double *ret)
         return false;
     *ret = number;
     return true;
+}
+
+bool json_field_double(yyjson_val *value, double *ret)
+{
+    if (yyjson_is_num(value)) {
+        *ret = yyjson_get_num(value);
+        return true;
+    }
+    const char *text = number_text(value);
+    return text && text_double(text, ret);
+}
+
+bool json_text_double(const char *text, double *ret)
+{
+    const char *digits = text + (*text == '-');
+    return *digits >= '0' && *digits <= '9' && !strpbrk(text, "xX") && text_double(text, ret);
 }
 
 bool json_field_integer(yyjson_val *value, int64_t *ret)

@@ -19,6 +19,8 @@
  * or has trailing text. */
 bool json_field_float(yyjson_val *value, float *ret);
 bool json_field_double(yyjson_val *value, double *ret);
+/* The same of a zero-terminated text. */
+bool json_text_double(const char *text, double *ret);
 bool json_field_integer(yyjson_val *value, int64_t *ret); /* digits with an optional minus, within int64 */
 bool json_field_boolean(yyjson_val *value, bool *ret);    /* true, false, 0 or 1 */
 

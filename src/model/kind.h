@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "model/model.h"
+#include "model/xgboost_learner.h"
 
 struct model_kind {
     const char *name;
@@ -25,19 +26,22 @@ struct model {
     const struct model_kind *kind;
     int references;
     int features;
-    int outputs; /* scores per row; model_init sets 1 */
-    int margins; /* sums per row that scores come from, each explained by itself; 1 */
-    char **names; /* `features` of them, or NULL */
+    int outputs;       /* scores per row; model_init sets 1 */
+    int margins;       /* sums per row that scores come from, each explained by itself; 1 */
+    char **names;      /* `features` of them, or NULL */
+    bool *categorical; /* by feature, or NULL: none is */
 };
 
-/* Sets the face: kind, one reference, features and a copy of the names (a JSON array of strings; NULL or
- * empty: none). After a failure model_done releases what there is. */
-int model_init(struct model *model, const struct model_kind *kind, int features, yyjson_val *names,
-               struct error *error);
+/* Sets the face: kind, one reference, features, and the names, which are moved into it (NULL: none). */
+void model_init(struct model *model, const struct model_kind *kind, int features, char **names);
 void model_done(struct model *model);
 
-/* Each kind reads itself from the root of the JSON document. */
-int forest_read(yyjson_val *root, struct model **ret, struct error *error);
+/* A copy of a JSON array of strings, one per feature; NULL where there is none or it is empty. */
+int model_names_read(yyjson_val *names, int features, char ***ret, struct error *error);
+void model_names_free(char **names, int features); /* takes NULL */
+
+/* Each kind reads itself: from the root of the JSON document, or from the learner of an XGBoost model. */
 int linear_read(yyjson_val *root, struct model **ret, struct error *error);
+int gblinear_read(const struct xgboost_learner *learner, struct model **ret, struct error *error);
 
 #endif

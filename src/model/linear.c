@@ -161,7 +161,9 @@ int linear_read(yyjson_val *root, struct model **ret, struct error *error)
     struct linear_model *self = memory_new(1, sizeof *self);
     if (!self)
         return error_set(error, CODE_MEMORY, "no memory for a linear model");
-    code = model_init(&self->face, &linear_kind, (int)n, names, error);
+    char **texts = NULL;
+    code = model_names_read(names, (int)n, &texts, error);
+    model_init(&self->face, &linear_kind, (int)n, texts);
     if (!code)
         code = read_values(root, self, error);
     if (code) {

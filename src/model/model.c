@@ -7,46 +7,86 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "model/forest/import.h"
 #include "model/json_field.h"
 #include "model/kind.h"
 #include "model/ubjson.h"
 
-int model_init(struct model *model, const struct model_kind *kind, int features, yyjson_val *names,
-               struct error *error)
+void model_init(struct model *model, const struct model_kind *kind, int features, char **names)
 {
     assert(features > 0);
-    *model = (struct model){.kind = kind, .references = 1, .features = features, .outputs = 1, .margins = 1};
-    if (yyjson_is_null(names))
-        names = NULL;
-    if (names && !yyjson_is_arr(names))
-        return error_set(error, CODE_INVALID, "the model's feature names are not an array");
-    if (!names || yyjson_arr_size(names) == 0)
-        return OK;
-    if (yyjson_arr_size(names) != (size_t)features)
-        return error_set(error, CODE_INVALID, "the model has %zu feature names for %d features",
-                         yyjson_arr_size(names), features);
-    model->names = memory_new((size_t)features, sizeof *model->names);
-    if (!model->names)
-        return error_set(error, CODE_MEMORY, "no memory for the model's feature names");
-    size_t i, n;
-    yyjson_val *name;
-    yyjson_arr_foreach(names, i, n, name)
-    {
-        if (!yyjson_is_str(name))
-            return error_set(error, CODE_INVALID, "the model's name of feature %zu is not a string", i);
-        model->names[i] = memory_text(yyjson_get_str(name), yyjson_get_len(name));
-        if (!model->names[i])
-            return error_set(error, CODE_MEMORY, "no memory for the model's feature names");
-    }
-    return OK;
+    *model = (struct model){
+        .kind = kind, .references = 1, .features = features, .outputs = 1, .margins = 1, .names = names};
 }
 
 void model_done(struct model *model)
 {
-    for (int i = 0; model->names && i < model->features; i++)
-        free(model->names[i]);
-    free(model->names);
+    model_names_free(model->names, model->features);
+    free(model->categorical);
     model->names = NULL;
+    model->categorical = NULL;
+}
+
+int model_names_read(yyjson_val *names, int features, char ***ret, struct error *error)
+{
+    if (yyjson_is_null(names))
+        names = NULL;
+    if (names && !yyjson_is_arr(names))
+        return error_set(error, CODE_INVALID, "the model's feature names are not an array");
+    if (!names || yyjson_arr_size(names) == 0) {
+        *ret = NULL;
+        return OK;
+    }
+    if (yyjson_arr_size(names) != (size_t)features)
+        return error_set(error, CODE_INVALID, "the model has %zu feature names for %d features",
+                         yyjson_arr_size(names), features);
+    char **copies = memory_new((size_t)features, sizeof *copies);
+    int code = copies ? OK : error_set(error, CODE_MEMORY, "no memory for the model's feature names");
+    size_t i, n;
+    yyjson_val *name;
+    yyjson_arr_foreach(names, i, n, name)
+    {
+        if (!code && !yyjson_is_str(name))
+            code = error_set(error, CODE_INVALID, "the model's name of feature %zu is not a string", i);
+        if (!code && !(copies[i] = memory_text(yyjson_get_str(name), yyjson_get_len(name))))
+            code = error_set(error, CODE_MEMORY, "no memory for the model's feature names");
+    }
+    if (code)
+        model_names_free(copies, features);
+    else
+        *ret = copies;
+    return code;
+}
+
+void model_names_free(char **names, int features)
+{
+    for (int i = 0; names && i < features; i++)
+        free(names[i]);
+    free(names);
+}
+
+static int read_xgboost(yyjson_val *root, struct model **ret, struct error *error)
+{
+    struct xgboost_learner learner;
+    struct forest forest = {0};
+    char **names = NULL;
+    int code = xgboost_learner_read(root, &learner, error);
+    if (code)
+        return code;
+    if (strcmp(learner.booster_name, "gblinear") == 0) {
+        code = gblinear_read(&learner, ret, error);
+    } else {
+        code = forest_import_xgboost(&learner, &forest, error);
+        if (!code)
+            code = model_names_read(learner.names, learner.head.features, &names, error);
+        if (!code)
+            code = forest_model_new(&forest, names, ret, error);
+        if (code)
+            model_names_free(names, learner.head.features);
+        forest_done(&forest);
+    }
+    xgboost_learner_done(&learner);
+    return code;
 }
 
 static int read_root(yyjson_val *root, struct model **ret, struct error *error)
@@ -54,11 +94,26 @@ static int read_root(yyjson_val *root, struct model **ret, struct error *error)
     if (yyjson_is_obj(root) && yyjson_obj_get(root, "shrike"))
         return linear_read(root, ret, error);
     if (yyjson_is_obj(root) && yyjson_obj_get(root, "learner"))
-        return forest_read(root, ret, error);
+        return read_xgboost(root, ret, error);
     return error_set(
         error, CODE_INVALID,
         "not a model that Shrike reads: expected XGBoost's model (an object with \"learner\") or Shrike's "
         "linear model (an object with \"shrike\")");
+}
+
+static int parse_lightgbm(const char *data, size_t size, struct model **ret, struct error *error)
+{
+    struct forest forest = {0};
+    char **names;
+    int code = forest_import_lightgbm(data, size, &forest, &names, error);
+    if (code)
+        return code;
+    int features = forest.head.features;
+    code = forest_model_new(&forest, names, ret, error);
+    if (code)
+        model_names_free(names, features);
+    forest_done(&forest);
+    return code;
 }
 
 static int parse_ubjson(const char *data, size_t size, struct model **ret, struct error *error)
@@ -94,6 +149,8 @@ int model_parse(const char *data, size_t size, struct model **ret, struct error 
                          LIMIT_MODEL_BYTES);
     if (ubjson_recognise(data, size))
         return parse_ubjson(data, size, ret, error);
+    if (forest_recognise_lightgbm(data, size))
+        return parse_lightgbm(data, size, ret, error);
     return parse_json(data, size, ret, error);
 }
 
@@ -154,6 +211,12 @@ const char *model_feature_name(const struct model *model, int i)
 {
     assert(i >= 0 && i < model->features);
     return model->names ? model->names[i] : NULL;
+}
+
+bool model_feature_categorical(const struct model *model, int i)
+{
+    assert(i >= 0 && i < model->features);
+    return model->categorical && model->categorical[i];
 }
 
 void model_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)

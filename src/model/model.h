@@ -35,6 +35,8 @@ int model_outputs(const struct model *model); /* scores per row: 1, or one per c
 int model_margins(const struct model *model);
 /* Name of feature i, or NULL where the model carries no names. */
 const char *model_feature_name(const struct model *model, int i);
+/* Whether the model splits feature i by category: its values are codes, whole numbers from 0 on. */
+bool model_feature_categorical(const struct model *model, int i);
 
 /* n x outputs scores. XGBoost models: the bits of the library's CPU prediction. */
 void model_predict(const struct model *model, const float *rows, size_t n, float *ret_scores);
@@ -55,8 +57,7 @@ struct importance {
 };
 void model_importance(const struct model *model, struct importance *ret);
 
-/* Whether models that XGBoost trained with this objective and booster can be scored: asked before the
- * training. */
+/* Whether Shrike trains with this objective and booster of XGBoost: it scores more than that. */
 bool model_supports(const char *objective, const char *booster);
 
 #endif

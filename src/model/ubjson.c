@@ -124,7 +124,7 @@ static int add(struct reading *reading, size_t more, yyjson_val **ret)
 /* An integer with its marker: the length of a string or a container. */
 static int take_length(struct reading *reading, int64_t *ret)
 {
-    char marker;
+    char marker = 0;
     int code = take(reading, &marker);
     if (code)
         return code;
@@ -144,7 +144,7 @@ static int take_length(struct reading *reading, int64_t *ret)
 /* A string moves one byte down, over its own length, so that its terminating zero has a place. */
 static int take_string(struct reading *reading)
 {
-    int64_t length;
+    int64_t length = 0;
     yyjson_val *value;
     int code = take_length(reading, &length);
     if (!code && (uint64_t)length > reading->size - reading->at)
@@ -167,8 +167,8 @@ static int take_value(struct reading *reading, char marker);
 /* `$` type `#` length, then the elements without markers. */
 static int take_typed_array(struct reading *reading, size_t *ret_length)
 {
-    char type, mark;
-    int64_t length;
+    char type = 0, mark = 0;
+    int64_t length = 0;
     yyjson_val *values;
     int code = take(reading, &type);
     if (code)
@@ -197,7 +197,7 @@ static int take_typed_array(struct reading *reading, size_t *ret_length)
 /* Elements with markers, up to `length` of them, or (length < 0) up to the closing mark. */
 static int take_members(struct reading *reading, int64_t length, bool keys, size_t *ret_length)
 {
-    char marker, closing = keys ? '}' : ']';
+    char marker = 0, closing = keys ? '}' : ']';
     int code = OK;
     int64_t i = 0;
     for (; i != length; i++) {
@@ -298,7 +298,7 @@ static int take_value(struct reading *reading, char marker)
 int ubjson_read(const char *data, size_t size, struct ubjson *ret, struct error *error)
 {
     struct reading reading = {.size = size, .error = error};
-    char marker;
+    char marker = 0;
     reading.text = memory_text(data, size);
     if (!reading.text)
         return error_set(error, CODE_MEMORY, "no memory to read a model of %zu bytes", size);

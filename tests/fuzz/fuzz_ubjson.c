@@ -6,9 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
-#include "model/model.h"
 #include "model/ubjson.h"
+#include "use_model.h"
 
 /* Values below and with `value`: the walk follows every offset and touches every string. */
 static size_t count(yyjson_val *value)
@@ -37,8 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (code == OK ? count(document.values) > size : document.values || !error.message[0])
         abort(); /* every value takes at least a byte */
     ubjson_done(&document);
-    struct model *model = NULL;
-    (void)model_parse((const char *)data, size, &model, &error);
-    model_unref(model);
+    use_bytes(data, size);
     return 0;
 }

@@ -489,17 +489,25 @@ static void test_damaged_trees(void **state)
 static void test_what_is_not_supported(void **state)
 {
     (void)state;
-    expect_error(HEAD("multi:softprob", "0") GOOD TAIL, CODE_UNSUPPORTED, "multi:softprob");
+    expect_error(HEAD("multi:softprob", "0") GOOD TAIL, CODE_INVALID, "0 classes");
+    expect_error(HEAD("reg:unheard", "0") GOOD TAIL, CODE_UNSUPPORTED,
+                 "objective \"reg:unheard\" is not supported; Shrike scores binary:logistic, reg:logistic");
+    expect_error(HEAD("count:poisson", "0") GOOD TAIL, CODE_INVALID, "base_score 0 of count:poisson");
     expect_error(HEAD("binary:logistic", "1") GOOD TAIL, CODE_INVALID, "base_score");
     expect_error(HEAD("binary:logistic", "x") GOOD TAIL, CODE_INVALID, "base_score");
-    expect_error(HEAD("binary:logistic", "[1,2]") GOOD TAIL, CODE_UNSUPPORTED, "several values");
+    expect_error(HEAD("binary:logistic", "[1,2]") GOOD TAIL, CODE_INVALID,
+                 "base_score has 2 values for 1 outputs");
     expect_error("{}", CODE_INVALID, "not a model");
     expect_error("[1]", CODE_INVALID, "not a model");
-    expect_error("{\"learner\":{\"gradient_booster\":{\"name\":\"dart\"}}}", CODE_UNSUPPORTED, "dart");
+    expect_error("{\"learner\":{\"gradient_booster\":{\"name\":\"gbforest\"}}}", CODE_UNSUPPORTED,
+                 "booster \"gbforest\" is not supported");
     expect_error("{\"learner\":{\"gradient_booster\":{\"name\":1}}}", CODE_INVALID,
                  "\"name\" is not a string");
     assert_true(model_supports("binary:logistic", "gbtree"));
+    assert_true(model_supports("survival:cox", "dart"));
     assert_false(model_supports("binary:logistic", "gblinear"));
+    assert_false(model_supports("binary:logistic", "gbforest"));
+    assert_false(model_supports("multi:softprob", "gbtree"));
     assert_false(model_supports("multi:softmax", "gbtree"));
 }
 

@@ -106,9 +106,9 @@ static int take_set(struct forest_builder *builder, int64_t i, const struct fore
         return error_set(error, CODE_LIMIT, "tree %d node %lld: a category is beyond %d", forest->trees,
                          (long long)i, LIMIT_CATEGORY - 1);
     size_t total = (size_t)builder->set_words + words;
-    if (total > LIMIT_MODEL_BYTES / sizeof *forest->set_words)
+    if (total > LIMIT_MODEL_SETS / sizeof *forest->set_words)
         return error_set(error, CODE_LIMIT, "tree %d node %lld: the category sets have more than %d bytes",
-                         forest->trees, (long long)i, LIMIT_MODEL_BYTES);
+                         forest->trees, (long long)i, LIMIT_MODEL_SETS);
     if (!memory_grow(&forest->set_starts, &builder->start_capacity, (size_t)forest->sets + 2,
                      sizeof *forest->set_starts) ||
         (words && !memory_grow(&forest->set_words, &builder->word_capacity, total, sizeof *item->set)))

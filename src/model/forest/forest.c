@@ -73,28 +73,27 @@ static const struct model_kind forest_kind = {
     .free = kind_free,
 };
 
-int forest_read(yyjson_val *root, struct model **ret, struct error *error)
+/* By feature, whether a split asks for its category; *ret is NULL where none does. False: no memory. */
+static bool find_categorical(const struct forest *forest, bool **ret)
 {
-    struct forest forest = {0};
-    yyjson_val *names;
-    int code = forest_import_xgboost(root, &forest, &names, error);
-    if (!code)
-        code = forest_model_new(&forest, names, ret, error);
-    forest_done(&forest);
-    return code;
+    bool *flags = forest->sets ? memory_new((size_t)forest->head.features, sizeof *flags) : NULL;
+    for (int32_t i = 0; flags && i < forest->roots[forest->trees]; i++)
+        if (forest->nodes[i].test == FOREST_MEMBER)
+            flags[forest->nodes[i].feature] = true;
+    *ret = flags;
+    return flags || !forest->sets;
 }
 
-int forest_model_new(struct forest *forest, yyjson_val *names, struct model **ret, struct error *error)
+int forest_model_new(struct forest *forest, char **names, struct model **ret, struct error *error)
 {
+    bool *categorical = NULL;
     struct forest_model *self = memory_new(1, sizeof *self);
-    if (!self)
-        return error_set(error, CODE_MEMORY, "no memory for a forest");
-    int code = model_init(&self->face, &forest_kind, forest->head.features, names, error);
-    if (code) {
-        model_done(&self->face);
+    if (!self || !find_categorical(forest, &categorical)) {
         free(self);
-        return code;
+        return error_set(error, CODE_MEMORY, "no memory for a forest");
     }
+    model_init(&self->face, &forest_kind, forest->head.features, names);
+    self->face.categorical = categorical;
     self->face.outputs = forest_outputs(forest);
     self->face.margins = forest->head.groups;
     self->forest = *forest;

@@ -75,6 +75,8 @@ enum forest_link {
     FOREST_SIGMOID_DOUBLE, /* 1 / (1 + exp(-link_scale * margin)) in double, each group by itself */
     FOREST_EXP_DOUBLE,
     FOREST_SOFTMAX_DOUBLE,
+    FOREST_SQUARE_DOUBLE,   /* margin * |margin|: LightGBM's regression of square roots */
+    FOREST_SOFTPLUS_DOUBLE, /* log(1 + exp(margin)) */
 };
 
 /* What the whole model has, beside its trees. */

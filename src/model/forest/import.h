@@ -5,15 +5,19 @@
 #ifndef SHRIKE_MODEL_FOREST_IMPORT_H
 #define SHRIKE_MODEL_FOREST_IMPORT_H
 
-#include <yyjson.h>
-
 #include "model/forest/forest.h"
+#include "model/xgboost_learner.h"
 
-/* XGBoost's JSON: gbtree with binary:logistic, binary:logitraw or reg:squarederror, as versions 1.0 to 3.x
- * write it. *ret_names: the array of feature names, or NULL. On failure the outputs are untouched. */
-int forest_import_xgboost(yyjson_val *root, struct forest *ret, yyjson_val **ret_names, struct error *error);
+/* XGBoost's trees, of the boosters gbtree and dart. On failure *ret is untouched. */
+int forest_import_xgboost(const struct xgboost_learner *learner, struct forest *ret, struct error *error);
 
-/* A model that scores the forest, which is moved into it on success. names as for model_init (kind.h). */
-int forest_model_new(struct forest *forest, yyjson_val *names, struct model **ret, struct error *error);
+/* LightGBM's text model. *ret_names: a name per feature, to be released with model_names_free, or NULL. */
+bool forest_recognise_lightgbm(const char *data, size_t size);
+int forest_import_lightgbm(const char *data, size_t size, struct forest *ret, char ***ret_names,
+                           struct error *error);
+
+/* A model that scores the forest, which is moved into it on success, and with it the names (one per feature,
+ * or NULL). */
+int forest_model_new(struct forest *forest, char **names, struct model **ret, struct error *error);
 
 #endif

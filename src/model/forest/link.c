@@ -31,6 +31,10 @@ static float one(const struct forest_head *head, double margin)
         return (float)(1.0 / (1.0 + exp(-head->link_scale * margin)));
     case FOREST_EXP_DOUBLE:
         return (float)exp(margin);
+    case FOREST_SQUARE_DOUBLE:
+        return (float)(((margin > 0) - (margin < 0)) * margin * margin);
+    case FOREST_SOFTPLUS_DOUBLE:
+        return (float)log1p(exp(margin));
     default:
         return (float)margin;
     }

@@ -1,0 +1,9 @@
+/* Fuzzing of LightGBM's text models (libFuzzer). */
+#include "use_model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    use_bytes(data, size);
+    return 0;
+}
