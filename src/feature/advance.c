@@ -5,6 +5,8 @@
 #include "feature/extremes.h"
 #include "feature/ring.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* The words by which count(DISTINCT) knows a value: 0.0 is -0.0, all NaNs are one. */
 static void distinct_key(const struct accumulator *accumulator, const char *event, uint64_t key[2])
 {
@@ -42,10 +44,8 @@ static bool run_distinct(struct share *share, const struct accumulator *accumula
 }
 
 /* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. */
-static inline __attribute__((always_inline)) bool run_one(struct share *share,
-                                                          const struct accumulator *accumulator,
-                                                          struct entity *entity, char *base,
-                                                          const char *event, int sign)
+INLINE bool run_one(struct share *share, const struct accumulator *accumulator, struct entity *entity,
+                    char *base, const char *event, int sign)
 {
     char *to = base + accumulator->offset;
     const char *at = event + accumulator->value;
@@ -105,8 +105,8 @@ bool accumulator_run(struct share *share, const struct accumulator *accumulator,
 }
 
 /* An event passes the high cursor of an end: every frame with that end gains it. */
-static inline bool feed(struct share *share, const struct layout_end *end, struct entity *entity,
-                        uint32_t position, const char *event)
+static bool feed(struct share *share, const struct layout_end *end, struct entity *entity, uint32_t position,
+                 const char *event)
 {
     const struct layout *layout = share->layout;
     uint64_t marks = event_marks(layout, event);
@@ -128,15 +128,19 @@ static inline bool feed(struct share *share, const struct layout_end *end, struc
     return fine;
 }
 
+static inline bool is_marked(const struct accumulator *accumulator, const char *event)
+{
+    return event[accumulator->mark_byte] >> accumulator->mark_bit & 1;
+}
+
 /* The same where the frames run along with one slot, in one way. */
-static inline __attribute__((always_inline)) bool feed_alike(const struct layout *layout,
-                                                             const struct layout_end *end, char *base,
-                                                             const char *event, enum run_along run)
+INLINE bool feed_alike(const struct layout *layout, const struct layout_end *end, char *base,
+                       const char *event, enum run_along run)
 {
     const struct accumulator *accumulator = &layout->accumulators[end->first];
     const struct accumulator *last = &layout->accumulators[end->last];
     bool fine = true;
-    if (!(event_marks(layout, event) >> accumulator->slot & 1))
+    if (!is_marked(accumulator, event))
         return true;
     if (run == RUN_SMALL) {
         int64_t value = pack_int(event + accumulator->value, accumulator->pack);
@@ -155,35 +159,58 @@ static inline __attribute__((always_inline)) bool feed_alike(const struct layout
     return fine;
 }
 
-/* Feeds an end what is not newer than `newest`, and not at `limit`. */
-static inline __attribute__((always_inline)) bool feed_until(struct share *share,
-                                                             const struct layout_end *end,
-                                                             struct entity *entity, uint32_t *at,
-                                                             uint32_t limit, int64_t newest,
-                                                             enum run_along run)
+/* Takes an event from a frame that runs along with one slot. */
+INLINE bool drop_alike(const struct accumulator *accumulator, char *base, const char *event,
+                       enum run_along run)
 {
-    const struct layout *layout = share->layout;
+    char *at = base + accumulator->offset;
+    if (!is_marked(accumulator, event))
+        return true;
+    if (run == RUN_DOUBLE)
+        return exact_remove((struct exact *)at, pack_real(event + accumulator->value, PACK_DOUBLE));
+    struct small_sum *small = (struct small_sum *)at;
+    small->sum -= pack_int(event + accumulator->value, accumulator->pack);
+    small->count--;
+    return true;
+}
+
+/* Where events lie; in a register each while the cursors move. */
+struct walk {
+    char *ring;
+    uint32_t mask;
+    size_t size;
+};
+
+INLINE const char *walk_at(const struct walk *walk, uint32_t position, bool paged)
+{
+    if (!paged)
+        return walk->ring + (position & walk->mask) * walk->size;
+    return ((char **)walk->ring)[position / RING_PAGE & walk->mask] + position % RING_PAGE * walk->size;
+}
+
+/* Feeds an end what is not newer than `newest`, and not at `limit`. */
+INLINE bool feed_until(struct share *share, const struct layout_end *end, struct entity *entity,
+                       const struct walk *walk, bool paged, uint32_t *at, uint32_t limit, int64_t newest,
+                       enum run_along run)
+{
     uint32_t high = *at;
     bool fine = true;
     for (; high != limit; high++) {
-        const char *event = event_at(layout, entity, high);
+        const char *event = walk_at(walk, high, paged);
         if (event_time(event) > newest)
             break;
         if (run == RUN_ANYTHING)
             fine &= feed(share, end, entity, high, event);
         else if (run != RUN_NOTHING)
-            fine &= feed_alike(layout, end, (char *)entity, event, run);
+            fine &= feed_alike(share->layout, end, (char *)entity, event, run);
     }
     *at = high;
     return fine;
 }
 
-static inline bool advance_end(struct share *share, struct entity *entity, int i, int64_t time,
-                               uint32_t limit)
+INLINE bool advance_end(struct share *share, struct entity *entity, const struct walk *walk, bool paged,
+                        const struct layout_end *end, uint32_t *high, int64_t time, uint32_t limit)
 {
-    const struct layout *layout = share->layout;
-    const struct layout_end *end = &layout->ends[i];
-    uint32_t *high = &entity_highs(layout, entity)[i];
     int64_t newest = time - end->end;
     if (end->unit == FRAME_ROWS) {
         limit = ring_clamp(entity, (int64_t)ring_count(entity) - end->end);
@@ -193,54 +220,40 @@ static inline bool advance_end(struct share *share, struct entity *entity, int i
     }
     switch (end->run) {
     case RUN_NOTHING:
-        return feed_until(share, end, entity, high, limit, newest, RUN_NOTHING);
+        return feed_until(share, end, entity, walk, paged, high, limit, newest, RUN_NOTHING);
     case RUN_SMALL:
-        return feed_until(share, end, entity, high, limit, newest, RUN_SMALL);
+        return feed_until(share, end, entity, walk, paged, high, limit, newest, RUN_SMALL);
     case RUN_DOUBLE:
-        return feed_until(share, end, entity, high, limit, newest, RUN_DOUBLE);
+        return feed_until(share, end, entity, walk, paged, high, limit, newest, RUN_DOUBLE);
     default:
-        return feed_until(share, end, entity, high, limit, newest, RUN_ANYTHING);
+        return feed_until(share, end, entity, walk, paged, high, limit, newest, RUN_ANYTHING);
     }
 }
 
 /* Takes from a frame what is older than `oldest`, up to `limit`. */
-static inline __attribute__((always_inline)) bool drop_until(struct share *share,
-                                                             const struct layout_frame *frame,
-                                                             struct entity *entity, uint32_t *at,
-                                                             uint32_t limit, int64_t oldest,
-                                                             enum run_along run)
+INLINE bool drop_until(struct share *share, const struct layout_frame *frame, struct entity *entity,
+                       const struct walk *walk, bool paged, uint32_t *at, uint32_t limit, int64_t oldest,
+                       enum run_along run)
 {
-    const struct layout *layout = share->layout;
-    const struct accumulator *accumulator = frame->accumulators;
-    char *base = (char *)entity;
     uint32_t low = *at;
     bool fine = true;
     for (; low != limit; low++) {
-        const char *event = event_at(layout, entity, low);
+        const char *event = walk_at(walk, low, paged);
         if (event_time(event) >= oldest)
             break;
-        if (run == RUN_ANYTHING) {
-            fine &= run_frame(share, frame, entity, base, event, -1);
-        } else if (run != RUN_NOTHING && (event_marks(layout, event) >> accumulator->slot & 1)) {
-            if (run == RUN_DOUBLE) {
-                fine &= exact_remove((struct exact *)(base + accumulator->offset),
-                                     pack_real(event + accumulator->value, PACK_DOUBLE));
-            } else {
-                struct small_sum *small = (struct small_sum *)(base + accumulator->offset);
-                small->sum -= pack_int(event + accumulator->value, accumulator->pack);
-                small->count--;
-            }
-        }
+        if (run == RUN_ANYTHING)
+            fine &= run_frame(share, frame, entity, (char *)entity, event, -1);
+        else if (run != RUN_NOTHING)
+            fine &= drop_alike(frame->accumulators, (char *)entity, event, run);
     }
     *at = low;
     return fine;
 }
 
-static inline bool advance_low(struct share *share, struct entity *entity, int f, int64_t time, bool current)
+INLINE bool advance_low(struct share *share, struct entity *entity, const struct walk *walk, bool paged,
+                        const struct layout_frame *frame, uint32_t *low, uint32_t limit, int64_t time,
+                        bool current)
 {
-    const struct layout *layout = share->layout;
-    const struct layout_frame *frame = &layout->frames[f];
-    uint32_t *low = &entity_lows(layout, entity)[f], limit = entity_highs(layout, entity)[frame->end];
     int64_t oldest = time - frame->start;
     if (frame->unbounded)
         return true;
@@ -254,25 +267,38 @@ static inline bool advance_low(struct share *share, struct entity *entity, int f
     }
     switch (frame->run) {
     case RUN_NOTHING:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_NOTHING);
+        return drop_until(share, frame, entity, walk, paged, low, limit, oldest, RUN_NOTHING);
     case RUN_SMALL:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_SMALL);
+        return drop_until(share, frame, entity, walk, paged, low, limit, oldest, RUN_SMALL);
     case RUN_DOUBLE:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_DOUBLE);
+        return drop_until(share, frame, entity, walk, paged, low, limit, oldest, RUN_DOUBLE);
     default:
-        return drop_until(share, frame, entity, low, limit, oldest, RUN_ANYTHING);
+        return drop_until(share, frame, entity, walk, paged, low, limit, oldest, RUN_ANYTHING);
     }
+}
+
+INLINE bool advance(struct share *share, struct entity *entity, int64_t time, bool current, bool paged)
+{
+    const struct layout *layout = share->layout;
+    struct walk walk = {entity->ring, (paged ? entity->capacity / RING_PAGE : entity->capacity) - 1,
+                        layout->event_size};
+    uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
+    bool fine = true;
+    for (int i = 0; i < layout->n_ends; i++) {
+        const struct layout_end *end = &layout->ends[i];
+        uint32_t limit = entity->end - (uint32_t)(current && end->exclusive);
+        fine &= advance_end(share, entity, &walk, paged, end, &highs[i], time, limit);
+    }
+    for (int f = 0; f < layout->n_frames; f++) {
+        const struct layout_frame *frame = &layout->frames[f];
+        fine &= advance_low(share, entity, &walk, paged, frame, &lows[f], highs[frame->end], time, current);
+    }
+    entity->position = time;
+    return fine;
 }
 
 bool frames_advance(struct share *share, struct entity *entity, int64_t time, bool current)
 {
-    const struct layout *layout = share->layout;
-    bool fine = true;
-    for (int i = 0; i < layout->n_ends; i++)
-        fine &= advance_end(share, entity, i, time,
-                            entity->end - (uint32_t)(current && layout->ends[i].exclusive));
-    for (int f = 0; f < layout->n_frames; f++)
-        fine &= advance_low(share, entity, f, time, current);
-    entity->position = time;
-    return fine;
+    return entity->capacity > RING_PAGE ? advance(share, entity, time, current, true)
+                                        : advance(share, entity, time, current, false);
 }

@@ -283,6 +283,18 @@ void entities_prefetch(const struct entities *entities, uint64_t hash)
     __builtin_prefetch(&entities->buckets[(uint32_t)hash & entities->mask]);
 }
 
+void entities_prefetch_entity(const struct entities *entities, uint64_t hash)
+{
+    uint32_t tag = (uint32_t)hash, i = tag & entities->mask;
+    for (; entities->buckets[i].number; i = (i + 1) & entities->mask)
+        if (entities->buckets[i].tag == tag) {
+            const char *entity = (const char *)at(entities, entities->buckets[i].number - 1);
+            for (size_t line = 0; line < entities->share.layout->entity_size; line += 64)
+                __builtin_prefetch(entity + line);
+            return;
+        }
+}
+
 int64_t entities_count(const struct entities *entities)
 {
     return entities->n;

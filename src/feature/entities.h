@@ -16,7 +16,9 @@ void entities_free(struct entities *entities); /* takes NULL */
 /* The entity of a key, new if there is none; NULL: no memory. A new one takes the key's texts over: *ret_new.
  */
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new);
+/* Asks memory for the bucket of a key; then, by what that says, for the entity. */
 void entities_prefetch(const struct entities *entities, uint64_t hash);
+void entities_prefetch_entity(const struct entities *entities, uint64_t hash);
 struct share *entities_share(struct entities *entities);
 /* Looks at the next n of them, round and round, and takes memory back from those that no event at or after
  * `floor` can see. */

@@ -129,10 +129,9 @@ static inline bool is_needed(const struct layout *layout, const struct entity *e
     return rows && (ring_count(entity) <= rows + 1 || time_at(layout, entity, entity->first + rows) >= floor);
 }
 
-static void evict(struct share *share, struct entity *entity, int64_t floor)
+static void evict_old(struct share *share, struct entity *entity, int64_t floor)
 {
     const struct layout *layout = share->layout;
-    uint32_t before = entity->first;
     while (entity->first != entity->end && !is_needed(layout, entity, floor)) {
         const char *event = event_at(layout, entity, entity->first);
         if (layout->unbounded)
@@ -141,14 +140,18 @@ static void evict(struct share *share, struct entity *entity, int64_t floor)
             drop_texts(share, event);
         entity->first++;
     }
-    if (entity->first == before)
-        return;
     for (int i = 0; i < layout->n_extremes; i++)
         extremes_evict(entity, entity_at(entity, layout->extremes[i].offset));
     for (int f = 0; layout->unbounded && f < layout->n_frames; f++)
         if (layout->frames[f].unbounded)
             entity_lows(layout, entity)[f] = entity->first;
     ring_shrink(layout, entity, &share->pool);
+}
+
+static inline void evict(struct share *share, struct entity *entity, int64_t floor)
+{
+    if (entity->first != entity->end && !is_needed(share->layout, entity, floor))
+        evict_old(share, entity, floor);
 }
 
 /* Is the event, put before what was at `position`, among those that an end has been fed? */
@@ -401,7 +404,8 @@ bool entity_settle(struct share *share, struct entity *entity, const struct view
 bool entity_take(struct share *share, struct entity *entity, const struct arrival *arrival, struct view *ret)
 {
     const struct layout *layout = share->layout;
-    if (!ring_reserve(layout, entity, &share->pool))
+    bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
+    if (!room && !ring_reserve(layout, entity, &share->pool))
         return false;
     if (arrival->time < entity->position || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
@@ -418,10 +422,18 @@ void entity_prefetch(const struct layout *layout, const struct entity *entity)
     const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
     if (!entity->ring || entity->capacity > RING_PAGE)
         return;
-    for (int f = 0; f < layout->n_frames; f++)
-        __builtin_prefetch(event_at(layout, entity, lows[f]));
-    for (int i = 0; i < layout->n_ends; i++)
-        __builtin_prefetch(event_at(layout, entity, highs[i]));
+    /* Where a cursor stands, and the next event, whose time ends its way. */
+    size_t next = layout->event_size + sizeof(int64_t) - 1;
+    for (int f = 0; f < layout->n_frames; f++) {
+        const char *event = event_at(layout, entity, lows[f]);
+        __builtin_prefetch(event);
+        __builtin_prefetch(event + next);
+    }
+    for (int i = 0; i < layout->n_ends; i++) {
+        const char *event = event_at(layout, entity, highs[i]);
+        __builtin_prefetch(event);
+        __builtin_prefetch(event + next);
+    }
     __builtin_prefetch(event_at(layout, entity, entity->end));
 }
 

@@ -46,13 +46,13 @@ static inline bool exact_on_grid(double value, __int128 *ret)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     int shift = (int)(bits >> 52 & 2047) - (1075 - EXACT_GRID);
-    int64_t mantissa = (int64_t)((bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52);
+    uint64_t mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
     if (shift < 0 || shift > 73) {
         *ret = 0;
         return value == 0;
     }
-    mantissa = (int64_t)bits < 0 ? -mantissa : mantissa;
-    *ret = (__int128)mantissa * ((__int128)1 << shift);
+    __int128 sign = (int64_t)bits >> 63;
+    *ret = ((__int128)((unsigned __int128)mantissa << shift) ^ sign) - sign;
     return true;
 }
 

@@ -114,8 +114,10 @@ static void explain_windows(struct explainer *explainer, const struct layout *la
 {
     const struct plan *plan = explainer->plan;
     group->windows = room(explainer, (size_t)layout->n_readings, sizeof *group->windows);
-    for (int r = 0; group->windows && r < layout->n_readings; r++) {
-        const struct window *window = &plan->windows[layout->readings[r].window];
+    for (size_t w = 0; group->windows && w < plan->n_windows; w++) {
+        const struct window *window = &plan->windows[w];
+        if (&plan->groups[window->group] != layout->group)
+            continue;
         const struct frame *frame = &layout->group->frames[window->frame];
         struct explain_window *one = &group->windows[group->n_windows++];
         struct buffer text;
@@ -126,7 +128,7 @@ static void explain_windows(struct explainer *explainer, const struct layout *la
         frame_text(plan, frame, &text);
         one->frame = keep(explainer, &text);
         one->cost = cost_of(window, frame);
-        find_users(explainer, layout->readings[r].window, one);
+        find_users(explainer, (int)w, one);
     }
 }
 

@@ -215,6 +215,8 @@ static void lay_out_accumulators(const struct plan *plan, int group, struct layo
             accumulator->value = stored->offset;
             accumulator->pack = stored->pack;
         }
+        accumulator->mark_byte = layout->marks_offset + (size_t)accumulator->slot / 8;
+        accumulator->mark_bit = accumulator->slot % 8;
         if (accumulator->kind == ACCUMULATE_DISTINCT)
             place_in_map(layout, accumulator);
     }
@@ -457,6 +459,13 @@ static void find_reading(const struct layout *layout, const struct window *windo
     }
 }
 
+static int compare_readings(const void *a, const void *b)
+{
+    const struct reading *x = a, *y = b;
+    int order = compare_int((int)x->kind, (int)y->kind);
+    return order ? order : compare_int(x->window, y->window);
+}
+
 static void find_readings(const struct plan *plan, int group, struct layout *layout)
 {
     for (size_t w = 0; w < plan->n_windows; w++) {
@@ -475,6 +484,7 @@ static void find_readings(const struct plan *plan, int group, struct layout *lay
         if (window->slot >= 0)
             find_reading(layout, window, reading);
     }
+    qsort(layout->readings, (size_t)layout->n_readings, sizeof *layout->readings, compare_readings);
 }
 
 static bool make_room(const struct plan *plan, struct layout *layout)

@@ -44,6 +44,8 @@ struct accumulator {
     enum pack pack;
     size_t offset;  /* in the entity */
     size_t value;   /* of the slot's value in a retained event */
+    size_t mark_byte; /* of a retained event: has it a value for the slot? */
+    int mark_bit;
     int map, place; /* ACCUMULATE_DISTINCT: of layout->maps, and the frame's place in it */
 };
 
@@ -124,6 +126,7 @@ struct reading {
     bool decimal;      /* READ_SUM_WIDE: a sum of at most 38 digits */
     bool unbounded;    /* the frame has no start */
     bool sample, root; /* READ_VARIANCE */
+    struct vector out; /* the window's vector */
     int extreme;       /* READ_EXTREME: of layout->extremes */
     int marked;        /* READ_FIRST, READ_LAST: of layout->marked, -1 where every event counts */
     int remembered;    /* the same: of layout->remembered, -1 without */
@@ -181,7 +184,7 @@ struct layout {
     struct extreme *extremes; /* by end */
     struct marked *marked;    /* the last ones by end, then the first ones */
     struct remembered *remembered;
-    struct reading *readings; /* one per window of the group */
+    struct reading *readings; /* one per window of the group, by kind */
     struct text_key *text_keys;
     int n_text_keys;
     int n_frames, n_ends, n_stored, n_accumulators, n_maps, n_extremes, n_marked, n_remembered, n_readings;

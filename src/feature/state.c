@@ -8,8 +8,7 @@
  *
  * Steps 1 to 3 are done once per level: windows over windows come after those they look at.
  *
- * Step 3 looks ahead: first all entities of the slice are found with their buckets prefetched, then events
- * are taken with the entity of a later row on its way from memory. Which thread owns a key depends on the
+ * Step 3 looks ahead: events are taken while the entities of later rows are on their way from memory. Which thread owns a key depends on the
  * number of threads; results do not, because entities do not know each other.
  */
 #include "feature/state.h"
@@ -28,8 +27,7 @@
 enum {
     SLICE = 4096, /* rows per round: window results and slots of a slice stay in the second-level cache */
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
-    AHEAD_BUCKET = 16,
-    AHEAD_ENTITY = 8,
+    AHEAD = 8,    /* rows between a step towards an entity and the next */
     FEW = 16,   /* rows at most that are taken group by group */
     SWEEP = 64, /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
@@ -147,7 +145,7 @@ static bool take_event(struct state *state, struct staged *staged, struct share 
     struct view view;
     if (!entity_take(share, staged->found[i], &arrival, &view))
         return false;
-    view_read(share, &view, state->windows, i);
+    view_read(share, &view, i);
     return !view.late || entity_settle(share, staged->found[i], &view);
 }
 
@@ -172,52 +170,57 @@ static int find_rows(const struct state *state, const struct staged *staged, int
     return n;
 }
 
-static bool find_entities(struct staged *staged, struct entities *entities, const uint32_t *rows, int n)
+/* An event's way to its entity, in four steps so that memory is asked for long before it is used: its bucket,
+ * what the bucket says (the entity), what the entity says (its ring), and then the event is taken. */
+static void ask_bucket(const struct staged *staged, const struct entities *entities, uint32_t row)
 {
-    size_t words = (size_t)staged->layout.n_words;
-    for (int j = 0; j < n; j++) {
-        if (j + AHEAD_BUCKET < n)
-            entities_prefetch(entities, staged->hashes[rows[j + AHEAD_BUCKET]]);
-        uint32_t i = rows[j];
-        const uint64_t *key = staged->keys + i * words;
-        bool new;
-        staged->found[i] = entities_find(entities, staged->hashes[i], key, &new);
-        if (!staged->found[i])
-            return false;
-        /* Every row holds its texts; an entity holds them once. */
-        if (!new)
-            share_drop_key(entities_share(entities), key);
-    }
+    entities_prefetch(entities, staged->hashes[row]);
+}
+
+static void ask_entity(const struct staged *staged, const struct entities *entities, uint32_t row)
+{
+    entities_prefetch_entity(entities, staged->hashes[row]);
+}
+
+static bool ask_ring(struct staged *staged, struct entities *entities, uint32_t row)
+{
+    const uint64_t *key = staged->keys + row * (size_t)staged->layout.n_words;
+    bool new;
+    struct entity *entity = entities_find(entities, staged->hashes[row], key, &new);
+    staged->found[row] = entity;
+    if (!entity)
+        return false;
+    /* Every row holds its texts; an entity holds them once. */
+    if (!new)
+        share_drop_key(entities_share(entities), key);
+    entity_prefetch(&staged->layout, entity);
     return true;
 }
 
-static void prefetch_entity(const struct staged *staged, uint32_t row)
+/* Every event may have left an entity with nothing. */
+static void sweep(struct state *state, struct staged *staged, int share, int n)
 {
-    const char *entity = (const char *)staged->found[row];
-    for (size_t line = 0; line < staged->layout.entity_size; line += 64)
-        __builtin_prefetch(entity + line);
+    staged->due[share] += n;
+    if (staged->due[share] < SWEEP)
+        return;
+    entities_sweep(staged->shares[share], state->high_water - state->options.lateness_us, staged->due[share]);
+    staged->due[share] = 0;
 }
 
-static void take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
+static bool take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
     struct entities *entities = staged->shares[share];
-    int64_t spilled = exact_spilled();
-    for (int j = 0; j < n; j++) {
-        if (j + 2 * AHEAD_ENTITY < n)
-            prefetch_entity(staged, rows[j + 2 * AHEAD_ENTITY]);
-        if (j + AHEAD_ENTITY < n)
-            entity_prefetch(&staged->layout, staged->found[rows[j + AHEAD_ENTITY]]);
-        if (!take_event(state, staged, entities_share(entities), rows[j])) {
-            fail(state);
-            return;
-        }
+    for (int j = 0; j < n + 3 * AHEAD; j++) {
+        if (j < n)
+            ask_bucket(staged, entities, rows[j]);
+        if (j >= AHEAD && j < n + AHEAD)
+            ask_entity(staged, entities, rows[j - AHEAD]);
+        if (j >= 2 * AHEAD && j < n + 2 * AHEAD && !ask_ring(staged, entities, rows[j - 2 * AHEAD]))
+            return false;
+        if (j >= 3 * AHEAD && !take_event(state, staged, entities_share(entities), rows[j - 3 * AHEAD]))
+            return false;
     }
-    staged->due[share] += n;
-    if (staged->due[share] >= SWEEP) {
-        entities_sweep(entities, state->high_water - state->options.lateness_us, staged->due[share]);
-        staged->due[share] = 0;
-    }
-    entities_share(entities)->bytes += exact_spilled() - spilled;
+    return true;
 }
 
 /* Task = group x share of its keys. */
@@ -229,43 +232,45 @@ static void step_windows(void *context, int task)
     uint32_t rows[SLICE];
     if (staged->level != state->level)
         return;
+    int64_t spilled = exact_spilled();
     int n = find_rows(state, staged, share, rows);
-    if (find_entities(staged, staged->shares[share], rows, n))
-        take_rows(state, staged, share, rows, n);
-    else
+    if (!take_rows(state, staged, share, rows, n))
         fail(state);
+    sweep(state, staged, share, n);
+    entities_share(staged->shares[share])->bytes += exact_spilled() - spilled;
 }
 
 /* The same for few rows on one thread, where the groups rather than the rows are what memory can be asked for
- * together: all buckets, then all entities, then all rings, so that an event waits three times, not three
- * times per group. */
-static void take_few(struct state *state)
+ * together: an event waits three times, not three times per group. */
+static bool take_few(struct state *state)
 {
     uint32_t rows[FEW];
     int n_groups = (int)state->plan->n_groups, n = 0;
-    for (int g = 0; g < n_groups; g++) {
-        struct staged *staged = &state->groups[g];
-        for (int64_t i = 0; staged->level == state->level && i < state->n; i++)
-            entities_prefetch(staged->shares[0], staged->hashes[i]);
-    }
-    for (int g = 0; g < n_groups; g++) {
-        struct staged *staged = &state->groups[g];
-        if (staged->level != state->level)
-            continue;
-        n = find_rows(state, staged, 0, rows);
-        if (!find_entities(staged, staged->shares[0], rows, n)) {
-            fail(state);
-            return;
+    for (int step = 0; step < 4; step++) {
+        for (int g = 0; g < n_groups; g++) {
+            struct staged *staged = &state->groups[g];
+            struct entities *entities = staged->shares[0];
+            int64_t spilled = exact_spilled();
+            if (staged->level != state->level)
+                continue;
+            if (step == 0)
+                n = find_rows(state, staged, 0, rows);
+            for (int j = 0; j < n; j++) {
+                if (step == 0)
+                    ask_bucket(staged, entities, rows[j]);
+                else if (step == 1)
+                    ask_entity(staged, entities, rows[j]);
+                else if (step == 2 && !ask_ring(staged, entities, rows[j]))
+                    return false;
+                else if (step == 3 && !take_event(state, staged, entities_share(entities), rows[j]))
+                    return false;
+            }
+            if (step == 3)
+                sweep(state, staged, 0, n);
+            entities_share(entities)->bytes += exact_spilled() - spilled;
         }
-        for (int j = 0; j < n; j++)
-            prefetch_entity(staged, rows[j]);
     }
-    for (int g = 0; g < n_groups; g++)
-        for (int j = 0; state->groups[g].level == state->level && j < n; j++)
-            entity_prefetch(&state->groups[g].layout, state->groups[g].found[rows[j]]);
-    for (int g = 0; g < n_groups; g++)
-        if (state->groups[g].level == state->level)
-            take_rows(state, &state->groups[g], 0, rows, n);
+    return true;
 }
 
 /* Features of rows that WHERE leaves out are NULL, whatever they would be. */
@@ -384,7 +389,7 @@ static int take_slice(struct state *state, struct error *error)
         if (!step_texts(state))
             state->failed = true;
         else if (state->threads == 1 && state->n <= FEW)
-            take_few(state);
+            state->failed = !take_few(state);
         else
             parallel_for(state->parallel, (int)state->plan->n_groups * state->threads, step_windows, state);
     }
@@ -533,6 +538,11 @@ static int new_windows(struct state *state, struct error *error)
         if (!vector->data || !vector->state)
             return error_set(error, CODE_MEMORY, "no memory for the windows");
     }
+    for (size_t g = 0; g < state->plan->n_groups; g++)
+        for (int r = 0; r < state->groups[g].layout.n_readings; r++) {
+            struct reading *reading = &state->groups[g].layout.readings[r];
+            reading->out = state->windows[reading->window];
+        }
     return OK;
 }
 

@@ -28,8 +28,9 @@ static inline bool within(const struct span *span, uint32_t position)
 
 /* A value from an event or from what is left of one; a text by its number. */
 static void put_value(const struct share *share, const struct reading *reading, const union value *value,
-                      struct vector *window, int64_t i)
+                      int64_t i)
 {
+    const struct vector *window = &reading->out;
     window->state[i] = value ? STATE_VALUE : STATE_NULL;
     if (!value)
         return;
@@ -92,7 +93,7 @@ static bool late_extreme(const struct share *share, const struct view *view, con
 }
 
 static void read_extreme(const struct share *share, const struct reading *reading, const struct view *view,
-                         struct vector *window, int64_t i)
+                         int64_t i)
 {
     const struct extreme *extreme = &share->layout->extremes[reading->extreme];
     const struct entity *entity = view->entity;
@@ -114,7 +115,7 @@ static void read_extreme(const struct share *share, const struct reading *readin
         best = gone->value;
         found = true;
     }
-    put_value(share, reading, found ? &best : NULL, window, i);
+    put_value(share, reading, found ? &best : NULL, i);
 }
 
 /* Position of the first event of a frame that counts. In order, where it was found last time is remembered.
@@ -154,7 +155,7 @@ static bool find_last(const struct share *share, const struct reading *reading, 
 }
 
 static void read_place(const struct share *share, const struct reading *reading, const struct view *view,
-                       struct vector *window, int64_t i)
+                       int64_t i)
 {
     struct span span = span_of(view, reading);
     const struct gone *gone = NULL;
@@ -172,9 +173,9 @@ static void read_place(const struct share *share, const struct reading *reading,
         bool is_null = !(event_marks(share->layout, event) >> reading->slot & 1);
         if (!is_null)
             pack_value(event + reading->value, reading->pack, reading->rep, &value);
-        put_value(share, reading, is_null ? NULL : &value, window, i);
+        put_value(share, reading, is_null ? NULL : &value, i);
     } else {
-        put_value(share, reading, gone && !gone->is_null ? &gone->value : NULL, window, i);
+        put_value(share, reading, gone && !gone->is_null ? &gone->value : NULL, i);
     }
 }
 
@@ -187,100 +188,101 @@ static uint8_t read_wide(const struct reading *reading, const struct exact *exac
     return reading->decimal && (*ret >= limit || *ret <= -limit) ? STATE_ERROR : STATE_VALUE;
 }
 
-static void read_small(const struct reading *reading, const struct small_sum *small, struct vector *window,
-                       int64_t i)
+/* sum / (count * 10^scale) of small integers. Where both are whole doubles, one division rounds once. */
+static double small_mean(const struct small_sum *small, int scale)
 {
+    const int64_t limit = INT64_C(1) << 53;
+    if (scale == 0 && small->sum < limit && small->sum > -limit)
+        return (double)small->sum / (double)small->count;
     struct exact exact = {.sum = small->sum, .count = small->count};
-    window->state[i] = small->count || reading->kind == READ_SMALL_COUNT ? STATE_VALUE : STATE_NULL;
-    switch (reading->kind) {
-    case READ_SMALL_COUNT:
-        INTS(window)[i] = small->count;
-        break;
-    case READ_SMALL_OR:
-        BOOLEANS(window)[i] = small->sum > 0;
-        break;
-    case READ_SMALL_AND:
-        BOOLEANS(window)[i] = small->sum == small->count;
-        break;
-    case READ_SMALL_MEAN:
-        if (small->count)
-            DOUBLES(window)[i] = exact_mean_wide(&exact, reading->scale);
-        break;
-    default:
-        WIDES(window)[i] = small->sum;
-    }
+    return exact_mean_wide(&exact, scale);
 }
 
-static void read_variance(const struct reading *reading, const struct exact_squares *squares,
-                          struct vector *window, int64_t i)
+static void read_variance(const struct reading *reading, const struct exact_squares *squares, int64_t i)
 {
     double value = 0;
     bool found = exact_squares_variance(squares, reading->sample, &value);
-    window->state[i] = found ? STATE_VALUE : STATE_NULL;
-    DOUBLES(window)[i] = reading->root ? sqrt(value) : value;
+    reading->out.state[i] = found ? STATE_VALUE : STATE_NULL;
+    DOUBLES(&reading->out)[i] = reading->root ? sqrt(value) : value;
 }
 
-static void read_exact(const struct reading *reading, const struct exact *exact, struct vector *window,
-                       int64_t i)
+static int64_t count_events(const struct share *share, const struct reading *reading, const struct view *view)
 {
-    window->state[i] = exact->count ? STATE_VALUE : STATE_NULL;
-    if (!exact->count)
-        return;
-    if (reading->kind == READ_MEAN_DOUBLE)
-        DOUBLES(window)[i] = exact_mean(exact);
-    else if (reading->kind == READ_SUM_DOUBLE)
-        DOUBLES(window)[i] = exact_sum(exact);
-    else if (reading->kind == READ_MEAN_WIDE)
-        DOUBLES(window)[i] = exact_mean_wide(exact, reading->scale);
-    else
-        window->state[i] = read_wide(reading, exact, &WIDES(window)[i]);
+    struct span span = span_of(view, reading);
+    int64_t n = (uint32_t)(span.high - span.low);
+    return span.whole ? n + *entity_evicted(share->layout, view->entity) : n;
 }
 
-void view_read(const struct share *share, const struct view *view, struct vector *windows, int64_t i)
+void view_read(const struct share *share, const struct view *view, int64_t i)
 {
     const struct layout *layout = share->layout;
-    for (int r = 0; r < layout->n_readings; r++) {
-        const struct reading *reading = &layout->readings[r];
-        const char *base = (const char *)view->entity;
-        if (view->too_late && reading->unbounded)
-            base = share->alone;
-        const void *at = base + reading->offset;
-        struct vector *window = &windows[reading->window];
-        struct span span;
+    const char *entity = (const char *)view->entity, *beyond = view->too_late ? share->alone : entity;
+    for (const struct reading *reading = layout->readings, *last = reading + layout->n_readings;
+         reading != last; reading++) {
+        const struct vector *out = &reading->out;
+        const void *at = (reading->unbounded ? beyond : entity) + reading->offset;
+        const struct small_sum *small = at;
+        const struct exact *exact = at;
         switch (reading->kind) {
         case READ_EVENTS:
-            span = span_of(view, reading);
-            INTS(window)[i] = (uint32_t)(span.high - span.low);
-            if (span.whole)
-                INTS(window)[i] += *entity_evicted(layout, view->entity);
-            window->state[i] = STATE_VALUE;
+            out->state[i] = STATE_VALUE;
+            INTS(out)[i] = count_events(share, reading, view);
             break;
         case READ_COUNT:
-            INTS(window)[i] = *(const int64_t *)at;
-            window->state[i] = STATE_VALUE;
+            out->state[i] = STATE_VALUE;
+            INTS(out)[i] = *(const int64_t *)at;
+            break;
+        case READ_SMALL_COUNT:
+            out->state[i] = STATE_VALUE;
+            INTS(out)[i] = small->count;
+            break;
+        case READ_SMALL_SUM:
+            out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
+            WIDES(out)[i] = small->sum;
+            break;
+        case READ_SMALL_MEAN:
+            out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
+            if (small->count)
+                DOUBLES(out)[i] = small_mean(small, reading->scale);
+            break;
+        case READ_SMALL_OR:
+            out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
+            BOOLEANS(out)[i] = small->sum > 0;
+            break;
+        case READ_SMALL_AND:
+            out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
+            BOOLEANS(out)[i] = small->sum == small->count;
             break;
         case READ_EXACT_COUNT:
-            INTS(window)[i] = ((const struct exact *)at)->count;
-            window->state[i] = STATE_VALUE;
-            break;
-        case READ_VARIANCE:
-            read_variance(reading, at, window, i);
-            break;
-        case READ_EXTREME:
-            read_extreme(share, reading, view, window, i);
-            break;
-        case READ_FIRST:
-        case READ_LAST:
-            read_place(share, reading, view, window, i);
+            out->state[i] = STATE_VALUE;
+            INTS(out)[i] = exact->count;
             break;
         case READ_SUM_DOUBLE:
+            out->state[i] = exact->count ? STATE_VALUE : STATE_NULL;
+            if (exact->count)
+                DOUBLES(out)[i] = exact_sum(exact);
+            break;
         case READ_SUM_WIDE:
+            out->state[i] = exact->count ? read_wide(reading, exact, &WIDES(out)[i]) : STATE_NULL;
+            break;
         case READ_MEAN_DOUBLE:
+            out->state[i] = exact->count ? STATE_VALUE : STATE_NULL;
+            if (exact->count)
+                DOUBLES(out)[i] = exact_mean(exact);
+            break;
         case READ_MEAN_WIDE:
-            read_exact(reading, at, window, i);
+            out->state[i] = exact->count ? STATE_VALUE : STATE_NULL;
+            if (exact->count)
+                DOUBLES(out)[i] = exact_mean_wide(exact, reading->scale);
+            break;
+        case READ_VARIANCE:
+            read_variance(reading, at, i);
+            break;
+        case READ_EXTREME:
+            read_extreme(share, reading, view, i);
             break;
         default:
-            read_small(reading, at, window, i);
+            read_place(share, reading, view, i);
         }
     }
 }
