@@ -119,8 +119,8 @@ static bool feed(struct share *share, const struct layout_end *end, struct entit
     for (int i = end->first_extreme; i < end->last_extreme; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         if (marks >> extreme->slot & 1)
-            fine &= extremes_push(extreme, layout, entity, share->strings, entity_at(entity, extreme->offset),
-                                  position, &share->pool);
+            fine &= extremes_push(extreme, share->strings, entity_at(entity, extreme->offset), position, event,
+                                  &share->pool);
     }
     for (int i = end->first_marked; i < end->last_marked; i++)
         if (marks >> layout->marked[i].slot & 1)

@@ -369,13 +369,14 @@ static bool was_fed(const struct layout *layout, const struct entity *entity, co
 static bool join_positions(struct share *share, struct entity *entity, uint32_t position)
 {
     const struct layout *layout = share->layout;
-    uint64_t marks = event_marks(layout, event_at(layout, entity, position));
+    const char *event = event_at(layout, entity, position);
+    uint64_t marks = event_marks(layout, event);
     bool fine = true;
     for (int i = 0; i < layout->n_extremes; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         if (share->fed[extreme->end] && (marks >> extreme->slot & 1))
-            fine &= extremes_insert(extreme, layout, entity, share->strings,
-                                    entity_at(entity, extreme->offset), position, &share->pool);
+            fine &= extremes_insert(extreme, share->strings, entity, entity_at(entity, extreme->offset),
+                                    position, event, &share->pool);
     }
     for (int i = 0; i < layout->n_marked; i++) {
         const struct marked *marked = &layout->marked[i];
@@ -476,7 +477,7 @@ void entity_done(struct share *share, struct entity *entity)
     for (int i = 0; i < layout->n_extremes; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         struct gone *gone = entity_at(entity, extreme->gone);
-        extremes_done(entity_at(entity, extreme->offset), &share->pool);
+        extremes_done(extreme, entity_at(entity, extreme->offset), &share->pool);
         if (extreme->gone && extreme->rep == REP_TEXT && gone->found)
             strings_release(share->strings, (uint64_t)gone->value.integer);
     }

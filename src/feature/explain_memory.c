@@ -30,9 +30,10 @@ static double ring_of(const struct layout *layout, double n)
 }
 
 /* An extreme of n values without a trend has as many positions as a random order has records. */
-static double extreme_of(double n)
+static double extreme_of(const struct extreme *extreme, double n)
 {
-    return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * sizeof(uint32_t);
+    double entry = sizeof(uint32_t) + (double)pack_width(extreme->pack);
+    return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * entry;
 }
 
 /* At most: all values differ. */
@@ -46,7 +47,7 @@ static double events_memory(const struct layout *layout, double n)
 {
     double bytes = ring_of(layout, n);
     for (int i = 0; i < layout->n_extremes; i++)
-        bytes += extreme_of(n);
+        bytes += extreme_of(&layout->extremes[i], n);
     for (int i = 0; i < layout->n_maps; i++)
         bytes += map_of(&layout->maps[i], n);
     return bytes;

@@ -1,5 +1,7 @@
 #include "feature/extremes.h"
 
+#include <string.h>
+
 #include "feature/kernels.h"
 #include "feature/strings.h"
 
@@ -24,43 +26,59 @@ int extreme_order(const struct extreme *shape, const struct strings *strings, co
     return order * shape->sign;
 }
 
-static uint32_t *slot_of(struct extremes *extremes, uint32_t i)
+static uint32_t *slot_of(const struct extremes *extremes, uint32_t i)
 {
     return &extremes->positions[(extremes->first + i) & (extremes->capacity - 1)];
 }
 
-static bool reserve(struct extremes *extremes, struct pool *pool)
+static void put(const struct extreme *shape, const struct extremes *extremes, uint32_t i, uint32_t position,
+                const char *value)
+{
+    *slot_of(extremes, i) = position;
+    memcpy(extremes_place(shape, extremes, i), value, pack_width(shape->pack));
+}
+
+static void copy(const struct extreme *shape, const struct extremes *to, uint32_t i,
+                 const struct extremes *from, uint32_t j)
+{
+    put(shape, to, i, extremes_at(from, j), extremes_place(shape, from, j));
+}
+
+static bool reserve(const struct extreme *shape, struct extremes *extremes, struct pool *pool)
 {
     if (extremes->n < extremes->capacity)
         return true;
-    uint32_t capacity = extremes->capacity ? extremes->capacity * 2 : 4;
-    uint32_t *positions = pool_take(pool, capacity * sizeof *positions);
-    if (!positions)
+    struct extremes grown = {NULL, 0, extremes->n, extremes->capacity ? extremes->capacity * 2 : 4};
+    grown.positions = pool_take(pool, extremes_bytes(shape, &grown));
+    if (!grown.positions)
         return false;
     for (uint32_t i = 0; i < extremes->n; i++)
-        positions[i] = extremes_at(extremes, i);
-    pool_give(pool, extremes->positions, extremes->capacity * sizeof *positions);
-    *extremes = (struct extremes){positions, 0, extremes->n, capacity};
+        copy(shape, &grown, i, extremes, i);
+    pool_give(pool, extremes->positions, extremes_bytes(shape, extremes));
+    *extremes = grown;
     return true;
 }
 
+static bool is_better(const struct extreme *shape, const struct strings *strings,
+                      const struct extremes *extremes, uint32_t i, const union value *value)
+{
+    union value other;
+    extremes_value(shape, extremes, i, &other);
+    return extreme_order(shape, strings, &other, value) > 0;
+}
+
 /* How many of the first `n` are better than `value`: they stand in front. */
-static uint32_t better_than(const struct extreme *shape, const struct layout *layout,
-                            const struct entity *entity, const struct strings *strings,
+static uint32_t better_than(const struct extreme *shape, const struct strings *strings,
                             const struct extremes *extremes, uint32_t n, const union value *value)
 {
     uint32_t low = 0;
-    union value other;
     /* Nearly always the newest few decide. */
-    for (int tries = 0; n && tries < 3; tries++, n--) {
-        extreme_load(shape, event_at(layout, entity, extremes_at(extremes, n - 1)), &other);
-        if (extreme_order(shape, strings, &other, value) > 0)
+    for (int tries = 0; n && tries < 3; tries++, n--)
+        if (is_better(shape, strings, extremes, n - 1, value))
             return n;
-    }
     while (n) {
         uint32_t half = n / 2;
-        extreme_load(shape, event_at(layout, entity, extremes_at(extremes, low + half)), &other);
-        if (extreme_order(shape, strings, &other, value) > 0) {
+        if (is_better(shape, strings, extremes, low + half, value)) {
             low += half + 1;
             n -= half + 1;
         } else {
@@ -70,42 +88,41 @@ static uint32_t better_than(const struct extreme *shape, const struct layout *la
     return low;
 }
 
-bool extremes_push(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
-                   const struct strings *strings, struct extremes *extremes, uint32_t position,
-                   struct pool *pool)
+bool extremes_push(const struct extreme *shape, const struct strings *strings, struct extremes *extremes,
+                   uint32_t position, const char *event, struct pool *pool)
 {
     union value value;
-    extreme_load(shape, event_at(layout, entity, position), &value);
-    extremes->n = better_than(shape, layout, entity, strings, extremes, extremes->n, &value);
-    if (!reserve(extremes, pool))
+    extreme_load(shape, event, &value);
+    extremes->n = better_than(shape, strings, extremes, extremes->n, &value);
+    if (!reserve(shape, extremes, pool))
         return false;
-    *slot_of(extremes, extremes->n++) = position;
+    put(shape, extremes, extremes->n++, position, event + shape->value);
     return true;
 }
 
-bool extremes_insert(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
-                     const struct strings *strings, struct extremes *extremes, uint32_t position,
-                     struct pool *pool)
+bool extremes_insert(const struct extreme *shape, const struct strings *strings, const struct entity *entity,
+                     struct extremes *extremes, uint32_t position, const char *event, struct pool *pool)
 {
     uint32_t at = extremes_before(entity, extremes, position);
-    union value value, later;
-    extreme_load(shape, event_at(layout, entity, position), &value);
+    union value value;
+    extreme_load(shape, event, &value);
     if (at < extremes->n) {
-        extreme_load(shape, event_at(layout, entity, extremes_at(extremes, at)), &later);
+        union value later;
+        extremes_value(shape, extremes, at, &later);
         if (extreme_order(shape, strings, &later, &value) >= 0)
             return true;
     }
-    if (!reserve(extremes, pool))
+    if (!reserve(shape, extremes, pool))
         return false;
-    uint32_t kept = better_than(shape, layout, entity, strings, extremes, at, &value);
+    uint32_t kept = better_than(shape, strings, extremes, at, &value);
     uint32_t behind = extremes->n - at;
     if (kept == at)
         for (uint32_t i = behind; i-- > 0;)
-            *slot_of(extremes, at + i + 1) = extremes_at(extremes, at + i);
+            copy(shape, extremes, at + i + 1, extremes, at + i);
     else
         for (uint32_t i = 0; i < behind; i++)
-            *slot_of(extremes, kept + 1 + i) = extremes_at(extremes, at + i);
-    *slot_of(extremes, kept) = position;
+            copy(shape, extremes, kept + 1 + i, extremes, at + i);
+    put(shape, extremes, kept, position, event + shape->value);
     extremes->n = kept + 1 + behind;
     return true;
 }
@@ -125,8 +142,8 @@ void extremes_evict(const struct entity *entity, struct extremes *extremes)
     }
 }
 
-void extremes_done(struct extremes *extremes, struct pool *pool)
+void extremes_done(const struct extreme *shape, struct extremes *extremes, struct pool *pool)
 {
-    pool_give(pool, extremes->positions, extremes->capacity * sizeof *extremes->positions);
+    pool_give(pool, extremes->positions, extremes_bytes(shape, extremes));
     *extremes = (struct extremes){0};
 }

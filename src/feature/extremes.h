@@ -4,8 +4,9 @@
  * extreme of a frame is the first of them at or after its low cursor.
  *
  * A new event drops those it beats or equals: amortised O(1), and found by bisection, so that no single event
- * costs more than O(log n). A constant few positions for values without a trend, at worst one (4 bytes) per
- * event. Where values are equal (0.0 and -0.0, NaNs) the newest stands.
+ * costs more than O(log n) but for a copy when the list doubles. A constant few of them for values without a
+ * trend, at worst one per event: 4 bytes and the value, which stands beside so that no event is looked at.
+ * Where values are equal (0.0 and -0.0, NaNs) the newest stands.
  */
 #ifndef SHRIKE_FEATURE_EXTREMES_H
 #define SHRIKE_FEATURE_EXTREMES_H
@@ -20,22 +21,38 @@ int extreme_order(const struct extreme *shape, const struct strings *strings, co
 void extreme_load(const struct extreme *shape, const char *event, union value *ret);
 
 /* Takes in the event at `position`, which lies after all that were taken in. False: no memory. */
-bool extremes_push(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
-                   const struct strings *strings, struct extremes *extremes, uint32_t position,
-                   struct pool *pool);
+bool extremes_push(const struct extreme *shape, const struct strings *strings, struct extremes *extremes,
+                   uint32_t position, const char *event, struct pool *pool);
 /* The same anywhere between them. */
-bool extremes_insert(const struct extreme *shape, const struct layout *layout, const struct entity *entity,
-                     const struct strings *strings, struct extremes *extremes, uint32_t position,
-                     struct pool *pool);
+bool extremes_insert(const struct extreme *shape, const struct strings *strings, const struct entity *entity,
+                     struct extremes *extremes, uint32_t position, const char *event, struct pool *pool);
 /* Positions from `position` on move by `by`. */
 void extremes_shift(const struct entity *entity, struct extremes *extremes, uint32_t position, int by);
 /* Forgets what lies before entity->first. */
 void extremes_evict(const struct entity *entity, struct extremes *extremes);
-void extremes_done(struct extremes *extremes, struct pool *pool);
+void extremes_done(const struct extreme *shape, struct extremes *extremes, struct pool *pool);
+
+/* Bytes of a list's memory. */
+static inline size_t extremes_bytes(const struct extreme *shape, const struct extremes *extremes)
+{
+    return extremes->capacity * (sizeof *extremes->positions + pack_width(shape->pack));
+}
 
 static inline uint32_t extremes_at(const struct extremes *extremes, uint32_t i)
 {
     return extremes->positions[(extremes->first + i) & (extremes->capacity - 1)];
+}
+
+static inline char *extremes_place(const struct extreme *shape, const struct extremes *extremes, uint32_t i)
+{
+    return (char *)(extremes->positions + extremes->capacity) +
+           ((extremes->first + i) & (extremes->capacity - 1)) * pack_width(shape->pack);
+}
+
+static inline void extremes_value(const struct extreme *shape, const struct extremes *extremes, uint32_t i,
+                                  union value *ret)
+{
+    pack_value(extremes_place(shape, extremes, i), shape->pack, shape->rep, ret);
 }
 
 /* Number of them before `position`. */

@@ -72,7 +72,8 @@ static bool late_extreme(const struct share *share, const struct view *view, con
     bool found = false;
     if (span->high - entity->first <= fed && i < extremes->n && within(span, extremes_at(extremes, i))) {
         at = extremes_at(extremes, i);
-        found = better(share, extreme, entity, at, false, best);
+        extremes_value(extreme, extremes, i, best);
+        found = true;
     } else {
         for (uint32_t p = span->low; p != span->high; p++)
             if (p != view->position && is_marked(layout, entity, p, extreme->slot) &&
@@ -108,7 +109,7 @@ static void read_extreme(const struct share *share, const struct reading *readin
         uint32_t n = extremes_before(entity, extremes, span.low);
         found = n < extremes->n && within(&span, extremes_at(extremes, n));
         if (found)
-            better(share, extreme, entity, extremes_at(extremes, n), false, &best);
+            extremes_value(extreme, extremes, n, &best);
     }
     if (span.whole && extreme->gone && gone->found &&
         (!found || extreme_order(extreme, share->strings, &gone->value, &best) > 0)) {
