@@ -3,28 +3,10 @@
 #include <string.h>
 
 #include "feature/extremes.h"
+#include "feature/recent.h"
 #include "feature/ring.h"
 
 #define INLINE static inline __attribute__((always_inline))
-
-/* The words by which count(DISTINCT) knows a value: 0.0 is -0.0, all NaNs are one. */
-static void distinct_key(const struct accumulator *accumulator, const char *event, uint64_t key[2])
-{
-    const char *at = event + accumulator->value;
-    key[1] = 0;
-    if (accumulator->pack == PACK_DOUBLE || accumulator->pack == PACK_FLOAT) {
-        double value = pack_real(at, accumulator->pack);
-        value = value == 0 ? 0 : value;
-        memcpy(key, &value, sizeof value);
-        if (value != value)
-            key[0] = UINT64_C(0x7ff8000000000000);
-    } else if (accumulator->pack == PACK_WIDE) {
-        __int128 value = pack_wide(at);
-        memcpy(key, &value, sizeof value);
-    } else {
-        key[0] = (uint64_t)pack_int(at, accumulator->pack);
-    }
-}
 
 static bool run_distinct(struct share *share, const struct accumulator *accumulator, struct entity *entity,
                          int64_t *live, const char *event, int sign)
@@ -33,7 +15,7 @@ static bool run_distinct(struct share *share, const struct accumulator *accumula
     struct distinct *distinct = entity_at(entity, map->offset);
     uint64_t key[2];
     bool fine = true;
-    distinct_key(accumulator, event, key);
+    distinct_key(event + accumulator->value, accumulator->pack, key);
     share->bytes -= (int64_t)distinct_bytes(&map->shape, distinct);
     if (sign > 0)
         fine = distinct_add(&map->shape, distinct, key, accumulator->place, live);
@@ -43,9 +25,18 @@ static bool run_distinct(struct share *share, const struct accumulator *accumula
     return fine;
 }
 
-/* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. */
+static void run_linked(const struct accumulator *accumulator, int64_t *live, const char *event,
+                       struct reach reach, int sign)
+{
+    struct link link;
+    memcpy(&link, event + accumulator->link, sizeof link);
+    *live += link_is_alone(link, reach) ? sign : 0;
+}
+
+/* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. reach: of the frame
+ * with the event. */
 INLINE bool run_one(struct share *share, const struct accumulator *accumulator, struct entity *entity,
-                    char *base, const char *event, int sign)
+                    char *base, const char *event, struct reach reach, int sign)
 {
     char *to = base + accumulator->offset;
     const char *at = event + accumulator->value;
@@ -72,6 +63,9 @@ INLINE bool run_one(struct share *share, const struct accumulator *accumulator, 
     case ACCUMULATE_SQUARES:
         return sign > 0 ? exact_squares_add((struct exact_squares *)to, pack_real(at, accumulator->pack))
                         : exact_squares_remove((struct exact_squares *)to, pack_real(at, accumulator->pack));
+    case ACCUMULATE_LINKED:
+        run_linked(accumulator, (int64_t *)to, event, reach, sign);
+        return true;
     default:
         return run_distinct(share, accumulator, entity, (int64_t *)to, event, sign);
     }
@@ -79,7 +73,7 @@ INLINE bool run_one(struct share *share, const struct accumulator *accumulator, 
 
 /* The same for all that runs along with a frame. */
 static inline bool run_frame(struct share *share, const struct layout_frame *frame, struct entity *entity,
-                             char *base, const char *event, int sign)
+                             const char *event, struct reach reach, int sign)
 {
     const struct layout *layout = share->layout;
     uint64_t marks = event_marks(layout, event);
@@ -87,21 +81,21 @@ static inline bool run_frame(struct share *share, const struct layout_frame *fra
     for (int i = 0; i < frame->n_accumulators; i++) {
         const struct accumulator *accumulator = &frame->accumulators[i];
         if (marks >> accumulator->slot & 1)
-            fine &= run_one(share, accumulator, entity, base, event, sign);
+            fine &= run_one(share, accumulator, entity, (char *)entity, event, reach, sign);
     }
     return fine;
 }
 
-bool frame_run(struct share *share, const struct layout_frame *frame, struct entity *entity, char *base,
-               const char *event, int sign)
+bool frame_run(struct share *share, const struct layout_frame *frame, struct entity *entity,
+               const char *event, struct reach reach, int sign)
 {
-    return run_frame(share, frame, entity, base, event, sign);
+    return run_frame(share, frame, entity, event, reach, sign);
 }
 
 bool accumulator_run(struct share *share, const struct accumulator *accumulator, struct entity *entity,
                      char *base, const char *event, int sign)
 {
-    return run_one(share, accumulator, entity, base, event, sign);
+    return run_one(share, accumulator, entity, base, event, (struct reach){0, 1}, sign);
 }
 
 /* An event passes the high cursor of an end: every frame with that end gains it. */
@@ -110,17 +104,19 @@ static bool feed(struct share *share, const struct layout_end *end, struct entit
 {
     const struct layout *layout = share->layout;
     uint64_t marks = event_marks(layout, event);
+    const uint32_t *lows = entity_lows(layout, entity);
     bool fine = true;
     for (int i = end->first; i < end->last; i++) {
         const struct accumulator *accumulator = &layout->accumulators[i];
+        struct reach reach = {position - lows[accumulator->frame], 1};
         if (marks >> accumulator->slot & 1)
-            fine &= run_one(share, accumulator, entity, (char *)entity, event, 1);
+            fine &= run_one(share, accumulator, entity, (char *)entity, event, reach, 1);
     }
     for (int i = end->first_extreme; i < end->last_extreme; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         if (marks >> extreme->slot & 1)
-            fine &= extremes_push(extreme, share->strings, entity_at(entity, extreme->offset), position, event,
-                                  &share->pool);
+            fine &= extremes_push(extreme, share->strings, entity_at(entity, extreme->offset), position,
+                                  event, &share->pool);
     }
     for (int i = end->first_marked; i < end->last_marked; i++)
         if (marks >> layout->marked[i].slot & 1)
@@ -235,14 +231,14 @@ INLINE bool drop_until(struct share *share, const struct layout_frame *frame, st
                        const struct walk *walk, bool paged, uint32_t *at, uint32_t limit, int64_t oldest,
                        enum run_along run)
 {
-    uint32_t low = *at;
+    uint32_t low = *at, end = entity_highs(share->layout, entity)[frame->end];
     bool fine = true;
     for (; low != limit; low++) {
         const char *event = walk_at(walk, low, paged);
         if (event_time(event) >= oldest)
             break;
         if (run == RUN_ANYTHING)
-            fine &= run_frame(share, frame, entity, (char *)entity, event, -1);
+            fine &= run_frame(share, frame, entity, event, (struct reach){0, end - low}, -1);
         else if (run != RUN_NOTHING)
             fine &= drop_alike(frame->accumulators, (char *)entity, event, run);
     }

@@ -6,6 +6,7 @@
 #include "feature/extremes.h"
 #include "feature/advance.h"
 #include "feature/kernels.h"
+#include "feature/recent.h"
 #include "feature/ring.h"
 #include "feature/strings.h"
 
@@ -138,6 +139,8 @@ static void evict_old(struct share *share, struct entity *entity, int64_t floor)
             remember(share, entity, event);
         if (layout->has_text)
             drop_texts(share, event);
+        for (int i = 0; i < layout->n_linked; i++)
+            recent_evict(layout, &layout->linked[i], entity);
         entity->first++;
     }
     for (int i = 0; i < layout->n_extremes; i++)
@@ -171,6 +174,15 @@ static bool is_first(const struct entity *entity, const struct layout_frame *fra
     return entity->position != INT64_MIN && time >= entity->position - frame->start;
 }
 
+/* How far a frame, where it stands, reaches from an event in it. */
+static struct reach reach_of(const struct layout *layout, const struct entity *entity, int frame,
+                             uint32_t position)
+{
+    uint32_t low = entity_lows(layout, entity)[frame];
+    uint32_t high = entity_highs(layout, entity)[layout->frames[frame].end];
+    return (struct reach){position - low, high - position};
+}
+
 /* Makes the frames, where they stand, count an event that was put at `position`. */
 static bool join(struct share *share, struct entity *entity, uint32_t position, int64_t time)
 {
@@ -190,7 +202,7 @@ static bool join(struct share *share, struct entity *entity, uint32_t position, 
         if (!frame->unbounded && share->fed[frame->end] && !share->inside[f])
             lows[f]++;
         if (share->inside[f])
-            fine &= frame_run(share, frame, entity, (char *)entity, event, 1);
+            fine &= frame_run(share, frame, entity, event, reach_of(layout, entity, f, position), 1);
     }
     return fine;
 }
@@ -245,35 +257,31 @@ static void find_view(struct share *share, const struct entity *entity, const st
     }
 }
 
-/* Runs events of [from, to), offsets from the oldest, through a frame. */
-static bool run_between(struct share *share, const struct layout_frame *frame, struct entity *entity,
-                        uint32_t from, uint32_t to, int sign)
+/* Adds or removes the event at `offset` from the oldest. */
+static bool run_at(struct share *share, const struct layout_frame *frame, struct entity *entity,
+                   uint32_t offset, struct reach reach, int sign)
 {
-    bool fine = true;
-    for (; from < to; from++)
-        fine &= frame_run(share, frame, entity, (char *)entity,
-                          event_at(share->layout, entity, entity->first + from), sign);
-    return fine;
+    const char *event = event_at(share->layout, entity, entity->first + offset);
+    return frame_run(share, frame, entity, event, reach, sign);
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Moves a frame's sums from the events [a, b) to [c, d), offsets from the oldest: what both have stays. */
+/* Moves a frame's sums from the events [a, b) to [c, d), offsets from the oldest, by one at either end at a
+ * time: what both have stays. */
 static bool move(struct share *share, const struct layout_frame *frame, struct entity *entity, uint32_t a,
                  uint32_t b, uint32_t c, uint32_t d)
 {
-    bool fine = run_between(share, frame, entity, a, smaller(b, c), -1);
-    fine &= run_between(share, frame, entity, larger(a, d), b, -1);
-    fine &= run_between(share, frame, entity, c, smaller(d, a), 1);
-    return fine & run_between(share, frame, entity, larger(c, b), d, 1);
+    bool fine = true;
+    for (; a < b && (a < c || a >= d); a++)
+        fine &= run_at(share, frame, entity, a, (struct reach){0, b - a}, -1);
+    for (; a < b && b > d; b--)
+        fine &= run_at(share, frame, entity, b - 1, (struct reach){b - 1 - a, 1}, -1);
+    if (a == b)
+        a = b = c;
+    for (; a > c; a--)
+        fine &= run_at(share, frame, entity, a - 1, (struct reach){0, b - a + 1}, 1);
+    for (; b < d; b++)
+        fine &= run_at(share, frame, entity, b, (struct reach){b - a, 1}, 1);
+    return fine;
 }
 
 /* Steps all frames from where they stand to the view, or back. */
@@ -326,9 +334,14 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
     memcpy(share->lows, entity_lows(layout, entity), (size_t)layout->n_frames * sizeof *share->lows);
     memcpy(share->highs, entity_highs(layout, entity), (size_t)layout->n_ends * sizeof *share->highs);
     shift_positions(layout, entity, position, 1);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_shift(layout, &layout->linked[i], entity, position, 1);
     ring_open(layout, entity, position);
     put_event(layout, event_at(layout, entity, position), arrival);
-    bool fine = join(share, entity, position, arrival->time);
+    bool fine = true;
+    for (int i = 0; i < layout->n_linked; i++)
+        fine &= recent_insert(layout, &layout->linked[i], entity, position, &share->pool);
+    fine &= join(share, entity, position, arrival->time);
     find_view(share, entity, arrival, position);
     fine &= step(share, entity, too_late, false);
     if (layout->unbounded && too_late)
@@ -345,9 +358,14 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
     bool fine = true;
     for (int f = 0; f < layout->n_frames; f++)
         if (share->inside[f])
-            fine &= frame_run(share, &layout->frames[f], entity, (char *)entity, event, -1);
+            fine &= frame_run(share, &layout->frames[f], entity, event, reach_of(layout, entity, f, position),
+                              -1);
     if (layout->has_text)
         drop_texts(share, event);
+    for (int i = 0; i < layout->n_linked; i++) {
+        recent_remove(layout, &layout->linked[i], entity, position);
+        recent_shift(layout, &layout->linked[i], entity, position, -1);
+    }
     ring_close(layout, entity, position);
     shift_positions(layout, entity, position + 1, -1);
     memcpy(entity_lows(layout, entity), share->lows, (size_t)layout->n_frames * sizeof *share->lows);
@@ -411,14 +429,17 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     if (arrival->time < entity->position || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
     put_event(layout, event_at(layout, entity, entity->end), arrival);
+    bool fine = true;
+    for (int i = 0; i < layout->n_linked; i++)
+        fine &= recent_put(layout, &layout->linked[i], entity, entity->end, &share->pool);
     *ret = (struct view){
         entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false};
-    bool fine = frames_advance(share, entity, arrival->time, true);
+    fine &= frames_advance(share, entity, arrival->time, true);
     evict(share, entity, arrival->floor);
     return fine;
 }
 
-void entity_prefetch(const struct layout *layout, const struct entity *entity)
+void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values)
 {
     const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
     if (!entity->ring || entity->capacity > RING_PAGE)
@@ -436,6 +457,10 @@ void entity_prefetch(const struct layout *layout, const struct entity *entity)
         __builtin_prefetch(event + next);
     }
     __builtin_prefetch(event_at(layout, entity, entity->end));
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_prefetch(&layout->linked[i], entity, &values[layout->linked[i].slot]);
+    for (int i = 0; i < layout->n_extremes; i++)
+        extremes_prefetch(&layout->extremes[i], entity_at(entity, layout->extremes[i].offset));
 }
 
 bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
@@ -472,6 +497,8 @@ void entity_done(struct share *share, struct entity *entity)
         ring_free(layout, entity, &share->pool);
     for (int i = 0; i < layout->n_accumulators; i++)
         accumulator_clear(&layout->accumulators[i], (char *)entity);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_done(entity_at(entity, layout->linked[i].offset), &share->pool);
     for (int i = 0; i < layout->n_maps; i++)
         drop_map(share, &layout->maps[i], entity);
     for (int i = 0; i < layout->n_extremes; i++) {

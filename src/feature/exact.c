@@ -160,9 +160,9 @@ static double divide_once(__int128 sum, uint64_t divisor, int unit)
 }
 
 /* sum / n in double arithmetic, where that can be shown to be the one rounding: for a sum below 2^106 and n
- * below 2^26, nearly always. The sum is hi + lo exactly. Of q = hi / n, rounded, the remainder hi - q * n is a
- * double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is off by no more than the two
- * roundings of e. Where e a little smaller and e a little larger give the same sum with q, that is the
+ * below 2^26, nearly always. The sum is hi + lo exactly. Of q = hi / n, rounded, the remainder hi - q * n is
+ * a double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is off by no more than the
+ * two roundings of e. Where e a little smaller and e a little larger give the same sum with q, that is the
  * quotient to the nearest (Ziv's test). */
 static bool divide_fast(__int128 sum, uint64_t n, double *ret)
 {

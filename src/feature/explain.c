@@ -205,9 +205,7 @@ static void explain_state(struct explainer *explainer, const struct layout *layo
     group->retain_rows = layout->retain_rows;
     group->lasting = layout->lasting;
     group->has_texts = layout->has_text || layout->n_text_keys;
-    for (int a = 0; a < layout->n_accumulators; a++)
-        group->grows |= layout->accumulators[a].kind == ACCUMULATE_DISTINCT &&
-                        layout->frames[layout->accumulators[a].frame].unbounded;
+    group->grows = layout->n_maps > 0;
     char length[UNITS_TEXT_SIZE];
     const char *events, *entities = "entities stay for ever";
     long long rows = (long long)group->retain_rows;

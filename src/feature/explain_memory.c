@@ -36,7 +36,12 @@ static double extreme_of(const struct extreme *extreme, double n)
     return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * entry;
 }
 
-/* At most: all values differ. */
+/* At most: all values differ. Half of the places are in use, by and large. */
+static double recent_of(double n)
+{
+    return n <= 0 ? 0 : power2_above(n * 8 / 5, 4) * (sizeof(uint32_t) + 1);
+}
+
 static double map_of(const struct map *map, double n)
 {
     double entry = ceil((map->shape.key_words * 8 + map->shape.n_frames * 4) / 8.0) * 8;
@@ -48,6 +53,7 @@ static double events_memory(const struct layout *layout, double n)
     double bytes = ring_of(layout, n);
     for (int i = 0; i < layout->n_extremes; i++)
         bytes += extreme_of(&layout->extremes[i], n);
+    bytes += layout->n_linked * recent_of(n);
     for (int i = 0; i < layout->n_maps; i++)
         bytes += map_of(&layout->maps[i], n);
     return bytes;

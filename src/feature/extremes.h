@@ -55,6 +55,15 @@ static inline void extremes_value(const struct extreme *shape, const struct extr
     pack_value(extremes_place(shape, extremes, i), shape->pack, shape->rep, ret);
 }
 
+/* Asks memory for the newest, which a new event is compared with, and for the oldest. */
+static inline void extremes_prefetch(const struct extreme *shape, const struct extremes *extremes)
+{
+    if (!extremes->capacity)
+        return;
+    __builtin_prefetch(extremes->positions + (extremes->first & (extremes->capacity - 1)));
+    __builtin_prefetch(extremes_place(shape, extremes, extremes->n - 1));
+}
+
 /* Number of them before `position`. */
 static inline uint32_t extremes_before(const struct entity *entity, const struct extremes *extremes,
                                        uint32_t position)

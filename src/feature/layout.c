@@ -12,6 +12,7 @@ void accumulator_clear(const struct accumulator *accumulator, char *base)
     char *at = base + accumulator->offset;
     switch (accumulator->kind) {
     case ACCUMULATE_COUNT:
+    case ACCUMULATE_LINKED:
     case ACCUMULATE_DISTINCT:
         *(int64_t *)at = 0;
         break;
@@ -32,6 +33,7 @@ static size_t accumulator_width(enum accumulator_kind kind)
 {
     switch (kind) {
     case ACCUMULATE_COUNT:
+    case ACCUMULATE_LINKED:
     case ACCUMULATE_DISTINCT:
         return sizeof(int64_t);
     case ACCUMULATE_SMALL:
@@ -114,13 +116,14 @@ static void lay_out_event(const struct plan *plan, int group, struct layout *lay
     const struct group *g = layout->group;
     size_t at = sizeof(int64_t);
     for (size_t s = 0; s < g->n_slots; s++) {
-        bool stored = false, forever = false;
+        bool stored = false, forever = false, linked = false;
         for (size_t w = 0; w < plan->n_windows; w++) {
             const struct window *window = &plan->windows[w];
             if (window->group != group || window->slot != (int)s || window->aggregate == AGGREGATE_COUNT)
                 continue;
             stored = true;
-            forever |= window->aggregate == AGGREGATE_DISTINCT && layout->frames[window->frame].unbounded;
+            if (window->aggregate == AGGREGATE_DISTINCT)
+                *(layout->frames[window->frame].unbounded ? &forever : &linked) = true;
         }
         if (!stored || !g->slots[s].argument)
             continue;
@@ -129,6 +132,10 @@ static void lay_out_event(const struct plan *plan, int group, struct layout *lay
         layout->stored[layout->n_stored++] = (struct stored){(int)s, at, pack, text, forever};
         layout->has_text |= text;
         at += pack_width(pack);
+        if (linked)
+            layout->linked[layout->n_linked++] =
+                (struct linked){.slot = (int)s, .pack = pack, .value = at - pack_width(pack), .link = at};
+        at += linked ? sizeof(struct link) : 0;
     }
     layout->marks_offset = at;
     layout->event_size = at + (size_t)layout->mark_width;
@@ -143,15 +150,19 @@ static enum accumulator_kind sum_kind(const struct slot *slot)
     return pack_width(pack_of_type(narrowest(slot))) <= 4 ? ACCUMULATE_SMALL : ACCUMULATE_INT;
 }
 
+static bool is_distinct(enum accumulator_kind kind)
+{
+    return kind == ACCUMULATE_LINKED || kind == ACCUMULATE_DISTINCT;
+}
+
 /* A frame needs one accumulator per slot for count, sum and variance, the widest that is asked for, and
  * another one for count(DISTINCT). */
 static void need_accumulator(struct layout *layout, int frame, int slot, enum accumulator_kind kind)
 {
-    bool distinct = kind == ACCUMULATE_DISTINCT;
+    bool distinct = is_distinct(kind);
     for (int i = 0; i < layout->n_accumulators; i++) {
         struct accumulator *known = &layout->accumulators[i];
-        if (known->frame == frame && known->slot == slot &&
-            (known->kind == ACCUMULATE_DISTINCT) == distinct) {
+        if (known->frame == frame && known->slot == slot && is_distinct(known->kind) == distinct) {
             known->kind = kind > known->kind ? kind : known->kind;
             return;
         }
@@ -194,11 +205,12 @@ static void lay_out_accumulators(const struct plan *plan, int group, struct layo
         if (window->group != group || window->slot < 0 || is_extreme(window->aggregate) ||
             is_place(window->aggregate))
             continue;
-        enum accumulator_kind kind = window->aggregate == AGGREGATE_COUNT      ? ACCUMULATE_COUNT
-                                     : window->aggregate == AGGREGATE_DISTINCT ? ACCUMULATE_DISTINCT
-                                     : is_variance(window->aggregate)
-                                         ? ACCUMULATE_SQUARES
-                                         : sum_kind(&layout->group->slots[window->slot]);
+        bool unbounded = layout->frames[window->frame].unbounded;
+        enum accumulator_kind kind =
+            window->aggregate == AGGREGATE_COUNT      ? ACCUMULATE_COUNT
+            : window->aggregate == AGGREGATE_DISTINCT ? unbounded ? ACCUMULATE_DISTINCT : ACCUMULATE_LINKED
+            : is_variance(window->aggregate)          ? ACCUMULATE_SQUARES
+                                                      : sum_kind(&layout->group->slots[window->slot]);
         need_accumulator(layout, window->frame, window->slot, kind);
     }
     qsort_r(layout->accumulators, (size_t)layout->n_accumulators, sizeof *layout->accumulators,
@@ -219,6 +231,9 @@ static void lay_out_accumulators(const struct plan *plan, int group, struct layo
         accumulator->mark_bit = accumulator->slot % 8;
         if (accumulator->kind == ACCUMULATE_DISTINCT)
             place_in_map(layout, accumulator);
+        for (int l = 0; l < layout->n_linked; l++)
+            if (layout->linked[l].slot == accumulator->slot)
+                accumulator->link = layout->linked[l].link;
     }
 }
 
@@ -382,6 +397,8 @@ static void lay_out_entity(struct layout *layout)
     }
     for (int i = 0; i < layout->n_extremes; i++)
         layout->extremes[i].offset = take_place(&at, sizeof(struct extremes), 8);
+    for (int i = 0; i < layout->n_linked; i++)
+        layout->linked[i].offset = take_place(&at, sizeof(struct recent), 8);
     for (int i = 0; i < layout->n_maps; i++)
         layout->maps[i].offset = take_place(&at, sizeof(struct distinct), 8);
     if (layout->unbounded)
@@ -400,7 +417,7 @@ static const struct accumulator *find_accumulator(const struct layout *layout, c
     for (int i = 0; i < layout->n_accumulators; i++) {
         const struct accumulator *accumulator = &layout->accumulators[i];
         if (accumulator->frame == window->frame && accumulator->slot == window->slot &&
-            (accumulator->kind == ACCUMULATE_DISTINCT) == distinct)
+            is_distinct(accumulator->kind) == distinct)
             return accumulator;
     }
     return NULL;
@@ -411,7 +428,7 @@ static enum reading_kind reading_of(enum aggregate aggregate, enum accumulator_k
     bool mean = aggregate == AGGREGATE_AVG;
     if (is_variance(aggregate))
         return READ_VARIANCE;
-    if (kind == ACCUMULATE_COUNT || kind == ACCUMULATE_DISTINCT)
+    if (kind == ACCUMULATE_COUNT || is_distinct(kind))
         return READ_COUNT;
     if (kind == ACCUMULATE_SMALL)
         return aggregate == AGGREGATE_COUNT      ? READ_SMALL_COUNT
@@ -495,14 +512,15 @@ static bool make_room(const struct plan *plan, struct layout *layout)
     layout->stored = memory_new(layout->group->n_slots, sizeof *layout->stored);
     layout->accumulators = memory_new(windows, sizeof *layout->accumulators);
     layout->frame_accumulators = memory_new(windows, sizeof *layout->frame_accumulators);
+    layout->linked = memory_new(layout->group->n_slots, sizeof *layout->linked);
     layout->maps = memory_new(windows, sizeof *layout->maps);
     layout->extremes = memory_new(windows, sizeof *layout->extremes);
     layout->marked = memory_new(windows, sizeof *layout->marked);
     layout->remembered = memory_new(windows, sizeof *layout->remembered);
     layout->readings = memory_new(windows, sizeof *layout->readings);
     return layout->frames && layout->ends && layout->stored && layout->accumulators &&
-           layout->frame_accumulators && layout->maps && layout->extremes && layout->marked &&
-           layout->remembered && layout->readings;
+           layout->frame_accumulators && layout->linked && layout->maps && layout->extremes &&
+           layout->marked && layout->remembered && layout->readings;
 }
 
 int layout_new(const struct plan *plan, int group, struct layout *ret, struct error *error)
@@ -541,6 +559,7 @@ void layout_done(struct layout *layout)
     free(layout->stored);
     free(layout->accumulators);
     free(layout->frame_accumulators);
+    free(layout->linked);
     free(layout->maps);
     free(layout->extremes);
     free(layout->marked);

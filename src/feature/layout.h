@@ -31,7 +31,9 @@ enum accumulator_kind {
     ACCUMULATE_WIDE,    /* struct exact */
     ACCUMULATE_DOUBLE,  /* struct exact */
     ACCUMULATE_SQUARES, /* struct exact_squares */
-    ACCUMULATE_DISTINCT /* int64_t: different values; the values are in a map beside */
+    ACCUMULATE_LINKED,  /* int64_t: different values; events with the same value are linked (recent.h) */
+    ACCUMULATE_DISTINCT /* int64_t: the same of a frame without a start; the values are in a map (distinct.h)
+                         */
 };
 
 struct small_sum {
@@ -42,14 +44,39 @@ struct accumulator {
     int frame, slot;
     enum accumulator_kind kind;
     enum pack pack;
-    size_t offset;  /* in the entity */
-    size_t value;   /* of the slot's value in a retained event */
+    size_t offset;    /* in the entity */
+    size_t value;     /* of the slot's value in a retained event */
     size_t mark_byte; /* of a retained event: has it a value for the slot? */
     int mark_bit;
     int map, place; /* ACCUMULATE_DISTINCT: of layout->maps, and the frame's place in it */
+    size_t link;    /* ACCUMULATE_LINKED: of the link in a retained event */
 };
 
-/* A slot's count(DISTINCT)s: one map for all frames. */
+/* A slot's count(DISTINCT)s of frames with a start. */
+struct linked {
+    int slot;
+    enum pack pack;
+    size_t value, link; /* in a retained event */
+    size_t offset;      /* of its struct recent in the entity */
+};
+
+/* See recent.h. */
+struct link {
+    uint32_t before, behind;
+};
+
+struct recent_table {
+    uint32_t *positions; /* `capacity` of them, a power of two, and as many tags */
+    uint32_t capacity;
+};
+
+struct recent {
+    struct recent_table now, old; /* old: what is yet to be moved to the other */
+    uint32_t moved;               /* entries of the old one that were */
+    uint32_t used, stale;         /* places of the new one; about so many are of values that are gone */
+};
+
+/* Those of frames without one: one map for all frames. */
 struct map {
     int slot;
     struct distinct_shape shape;
@@ -180,6 +207,7 @@ struct layout {
     struct stored *stored;
     struct accumulator *accumulators; /* those of one end, and in it of one slot, stand together */
     struct accumulator *frame_accumulators;
+    struct linked *linked;
     struct map *maps;
     struct extreme *extremes; /* by end */
     struct marked *marked;    /* the last ones by end, then the first ones */
@@ -187,7 +215,8 @@ struct layout {
     struct reading *readings; /* one per window of the group, by kind */
     struct text_key *text_keys;
     int n_text_keys;
-    int n_frames, n_ends, n_stored, n_accumulators, n_maps, n_extremes, n_marked, n_remembered, n_readings;
+    int n_frames, n_ends, n_stored, n_accumulators, n_linked, n_maps, n_extremes, n_marked, n_remembered,
+        n_readings;
     /* What has to be retained: events of [floor - retain, ...] and the `retain_rows` events before. */
     int64_t retain;
     uint32_t retain_rows;

@@ -193,7 +193,7 @@ static bool ask_ring(struct staged *staged, struct entities *entities, uint32_t 
     /* Every row holds its texts; an entity holds them once. */
     if (!new)
         share_drop_key(entities_share(entities), key);
-    entity_prefetch(&staged->layout, entity);
+    entity_prefetch(&staged->layout, entity, staged->values + row * staged->layout.group->n_slots);
     return true;
 }
 

@@ -1,0 +1,143 @@
+/* count(DISTINCT) of a busy entity against the events themselves: tables that grow, are made anew and shrink,
+ * while events arrive late and too late. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "differential/random.h"
+#include "feature/state.h"
+
+enum { EVENTS = 24000, LATENESS = 60, VALUES = 6000, NOTHING = -1 };
+
+static const char sql[] =
+    "CREATE TABLE t (ts BIGINT, k INTEGER, v INTEGER);\n"
+    "SELECT count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN 2000 PRECEDING AND CURRENT ROW) "
+    "AS a, "
+    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN 900 PRECEDING AND 30 PRECEDING) AS b, "
+    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 300 PRECEDING AND CURRENT ROW) AS c "
+    "FROM t";
+
+struct event {
+    int64_t time;
+    int32_t value;
+};
+
+/* Events in (time, arrival) order. */
+struct history {
+    struct event events[EVENTS];
+    int64_t n;
+    int32_t seen[VALUES];
+    int32_t mark;
+};
+
+static int64_t count_different(struct history *history, int64_t from, int64_t to)
+{
+    int64_t n = 0;
+    history->mark++;
+    for (int64_t i = from; i < to; i++) {
+        int32_t value = history->events[i].value;
+        if (value == NOTHING || history->seen[value] == history->mark)
+            continue;
+        history->seen[value] = history->mark;
+        n++;
+    }
+    return n;
+}
+
+static int64_t put(struct history *history, struct event event)
+{
+    int64_t at = history->n++;
+    for (; at > 0 && history->events[at - 1].time > event.time; at--)
+        history->events[at] = history->events[at - 1];
+    history->events[at] = event;
+    return at;
+}
+
+static int64_t first_at(const struct history *history, int64_t time)
+{
+    int64_t at = 0;
+    while (at < history->n && history->events[at].time < time)
+        at++;
+    return at;
+}
+
+static void take(struct state *state, struct table *batch, struct table *features, struct event event)
+{
+    struct error error = {0};
+    table_clear(batch);
+    assert_int_equal(table_reserve(batch, 1, &error), OK);
+    ((int64_t *)batch->columns[0].data)[0] = event.time;
+    ((int32_t *)batch->columns[1].data)[0] = 7;
+    ((int32_t *)batch->columns[2].data)[0] = event.value;
+    for (int c = 0; c < 3; c++) {
+        batch->columns[c].length = 1;
+        batch->columns[c].validity[0] = (uint8_t)(c < 2 || event.value != NOTHING);
+        batch->columns[c].nulls = c == 2 && event.value == NOTHING;
+    }
+    batch->length = 1;
+    if (state_take(state, batch, features, &error) != OK)
+        fail_msg("%s", error.message);
+}
+
+/* How many values come: few, many, all different; and back, so that tables shrink. */
+static int64_t values_at(int64_t i)
+{
+    static const int64_t values[] = {3, VALUES, 40, VALUES, 700, 2};
+    return values[i * 6 / EVENTS];
+}
+
+static void test_counts_of_a_busy_entity(void **unused)
+{
+    static struct history history;
+    struct state_options options = {.threads = 1, .lateness_us = LATENESS};
+    struct plan *plan;
+    struct state *state;
+    struct table batch, features;
+    struct error error = {0};
+    struct random random = {11};
+    (void)unused;
+    if (plan_compile(sql, strlen(sql), "test.sql", &plan, &error) != OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(state_new(plan, &options, &state, &error), OK);
+    assert_int_equal(table_init(&batch, plan_events(plan), NULL), OK);
+    assert_int_equal(table_init(&features, plan_features(plan), NULL), OK);
+    int64_t high = 0;
+    for (int64_t i = 0; i < EVENTS; i++) {
+        int64_t late = random_below(&random, 8) == 0 ? (int64_t)random_below(&random, LATENESS + 9) : 0;
+        struct event event = {i - late, (int32_t)random_below(&random, values_at(i))};
+        if (random_below(&random, 20) == 0)
+            event.value = NOTHING;
+        high = event.time > high ? event.time : high;
+        take(state, &batch, &features, event);
+        /* What came too late sees what is left, which other tests look at, and is seen by nothing. */
+        if (event.time < high - LATENESS)
+            continue;
+        int64_t at = put(&history, event);
+        const int64_t *a = (const int64_t *)features.columns[0].data,
+                      *b = (const int64_t *)features.columns[1].data,
+                      *c = (const int64_t *)features.columns[2].data;
+        int64_t from = at > 300 ? at - 300 : 0;
+        assert_int_equal(a[0], count_different(&history, first_at(&history, event.time - 2000), at + 1));
+        assert_int_equal(b[0], count_different(&history, first_at(&history, event.time - 900),
+                                               first_at(&history, event.time - 29)));
+        assert_int_equal(c[0], count_different(&history, from, at + 1));
+    }
+    struct state_counters counters;
+    state_counters(state, &counters);
+    assert_true(counters.too_late > 100);
+    table_done(&batch);
+    table_done(&features);
+    state_free(state);
+    plan_unref(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts_of_a_busy_entity)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
