@@ -63,7 +63,8 @@ bool entity_forget(struct share *share, struct entity *entity, int64_t floor);
 /* Gives all of its memory back, key texts too. */
 void entity_done(struct share *share, struct entity *entity);
 
-/* Writes the result of every window of the group to row `i` of its vector (struct reading, out). A sum beyond its type is an error, an aggregate over nothing but count NULL. */
+/* Writes the result of every window of the group to row `i` of its vector (struct reading, out). A sum beyond
+ * its type is an error, an aggregate over nothing but count NULL. */
 void view_read(const struct share *share, const struct view *view, int64_t i);
 
 #endif

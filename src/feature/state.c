@@ -8,8 +8,8 @@
  *
  * Steps 1 to 3 are done once per level: windows over windows come after those they look at.
  *
- * Step 3 looks ahead: events are taken while the entities of later rows are on their way from memory. Which thread owns a key depends on the
- * number of threads; results do not, because entities do not know each other.
+ * Step 3 looks ahead: events are taken while the entities of later rows are on their way from memory. Which
+ * thread owns a key depends on the number of threads; results do not, since entities do not know each other.
  */
 #include "feature/state.h"
 
