@@ -311,7 +311,7 @@ static int enter(const struct arguments *arguments, struct run *run, struct erro
         .rules_sql = run->rules_sql,
         .model_data = training->trained.model,
         .model_size = training->trained.model_size,
-        .model_flavor = strcmp(model_kind(training->model), "linear") == 0 ? "linear" : "xgboost",
+        .model_format = model_format(training->model),
         .library_version = training->trained.library_version,
         .threshold = training->threshold,
         .training_json = training->training_json,

@@ -10,6 +10,7 @@ const struct command *const commands[] = {
     &command_plan_check, &command_plan_explain, &command_plan_export, &command_features,
     /* Train, judge, keep. */
     &command_train, &command_evaluate,
+    &command_models_import,
     &command_models_list,
     &command_models_show,
     &command_models_alias,

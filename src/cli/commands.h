@@ -12,6 +12,7 @@ extern const struct command command_plan_export;
 extern const struct command command_features;
 extern const struct command command_train;
 extern const struct command command_evaluate;
+extern const struct command command_models_import;
 extern const struct command command_models_list;
 extern const struct command command_models_show;
 extern const struct command command_models_alias;

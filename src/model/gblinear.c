@@ -21,6 +21,7 @@ struct gblinear {
     struct forest_head head; /* groups and link */
     float *weights;          /* features x groups */
     float *starts;           /* by group: bias + base; one block, which starts at weights */
+    int *columns; /* by feature of the file: where a row has it; the order of a sum is the file's */
 };
 
 static const struct gblinear *of(const struct model *model)
@@ -44,8 +45,8 @@ static void kind_predict(const struct model *model, const float *rows, size_t n,
         for (int g = 0; g < groups; g++) {
             float sum = self->starts[g];
             for (int f = 0; f < model->features; f++)
-                if (!isnan(row[f]))
-                    sum += row[f] * self->weights[f * groups + g];
+                if (!isnan(row[self->columns[f]]))
+                    sum += row[self->columns[f]] * self->weights[f * groups + g];
             margins[g] = (double)sum;
         }
         forest_apply_link(&self->head, margins, 1, ret_scores + r * (size_t)model->outputs);
@@ -68,8 +69,10 @@ static void kind_explain(const struct model *model, const float *rows, size_t n,
         const float *row = rows + r * (size_t)features;
         for (int g = 0; g < groups; g++) {
             double *ret = ret_contributions + (r * (size_t)groups + (size_t)g) * ((size_t)features + 1);
-            for (int f = 0; f < features; f++)
-                ret[f] = isnan(row[f]) ? 0 : (double)row[f] * (double)self->weights[f * groups + g];
+            for (int f = 0; f < features; f++) {
+                float x = row[self->columns[f]];
+                ret[self->columns[f]] = isnan(x) ? 0 : (double)x * (double)self->weights[f * groups + g];
+            }
             ret[features] = (double)self->starts[g];
         }
     }
@@ -84,7 +87,7 @@ static void kind_importance(const struct model *model, struct importance *ret)
         double size = 0;
         for (int g = 0; g < groups; g++)
             size += fabs((double)self->weights[f * groups + g]) / groups;
-        ret[f] = (struct importance){size, size, size};
+        ret[self->columns[f]] = (struct importance){size, size, size};
     }
 }
 
@@ -92,6 +95,7 @@ static void kind_free(struct model *model)
 {
     struct gblinear *self = (struct gblinear *)model;
     free(self->weights);
+    free(self->columns);
     free(self);
 }
 
@@ -132,24 +136,34 @@ static int read_weights(const struct xgboost_learner *learner, struct gblinear *
     return OK;
 }
 
-int gblinear_read(const struct xgboost_learner *learner, struct model **ret, struct error *error)
+static int fill_columns(struct gblinear *self, int features, const int *order, struct error *error)
 {
-    char **names = NULL;
+    self->columns = memory_new((size_t)features, sizeof *self->columns);
+    for (int f = 0; self->columns && f < features; f++)
+        self->columns[f] = order ? order[f] : f;
+    return self->columns ? OK : error_set(error, CODE_MEMORY, "no memory for a linear model");
+}
+
+int gblinear_read(const struct xgboost_learner *learner, char **names, const int *order, struct model **ret,
+                  struct error *error)
+{
+    int features = learner->head.features;
     struct gblinear *self = memory_new(1, sizeof *self);
     if (!self)
         return error_set(error, CODE_MEMORY, "no memory for a linear model");
-    int code = model_names_read(learner->names, learner->head.features, &names, error);
-    model_init(&self->face, &gblinear_kind, learner->head.features, names);
-    self->head = learner->head;
-    self->face.margins = learner->head.groups;
-    self->face.outputs = learner->head.link == FOREST_ARGMAX ? 1 : learner->head.groups;
+    int code = fill_columns(self, features, order, error);
     if (!code)
         code = read_weights(learner, self, error);
+    if (!code && !model_names_sort(names, features, order))
+        code = error_set(error, CODE_MEMORY, "no memory for a linear model");
     if (code) {
-        model_done(&self->face);
         kind_free(&self->face);
         return code;
     }
+    model_init(&self->face, &gblinear_kind, features, names);
+    self->head = learner->head;
+    self->face.margins = learner->head.groups;
+    self->face.outputs = learner->head.link == FOREST_ARGMAX ? 1 : learner->head.groups;
     *ret = &self->face;
     return OK;
 }

@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "model/xgboost_learner.h"
 
+enum { MODEL_LIBRARY_SIZE = 32 };
+
 struct model_kind {
     const char *name;
     const char *(*kernel)(const struct model *model);
@@ -30,7 +32,22 @@ struct model {
     int margins;       /* sums per row that scores come from, each explained by itself; 1 */
     char **names;      /* `features` of them, or NULL */
     bool *categorical; /* by feature, or NULL: none is */
+    const struct model_format *format;
+    char library[MODEL_LIBRARY_SIZE]; /* the version of what wrote it, or "" */
 };
+
+/* The columns of the rows that a model is to take, in their order. */
+struct model_columns {
+    const char *const *names;
+    int n;
+};
+
+/* *ret: for each of the model's features the column that has its name; NULL where the names are not the same
+ * ones, or already in order. */
+int model_order(char *const *names, int features, const struct model_columns *columns, int **ret,
+                struct error *error);
+/* Puts the names (NULL: none) into that order. False: no memory. */
+bool model_names_sort(char **names, int features, const int *order);
 
 /* Sets the face: kind, one reference, features, and the names, which are moved into it (NULL: none). */
 void model_init(struct model *model, const struct model_kind *kind, int features, char **names);
@@ -40,8 +57,10 @@ void model_done(struct model *model);
 int model_names_read(yyjson_val *names, int features, char ***ret, struct error *error);
 void model_names_free(char **names, int features); /* takes NULL */
 
-/* Each kind reads itself: from the root of the JSON document, or from the learner of an XGBoost model. */
+/* Each kind reads itself: from the root of the JSON document, or from the learner of an XGBoost model, whose
+ * names (or NULL) are moved into it on success; `order` is model_order's. */
 int linear_read(yyjson_val *root, struct model **ret, struct error *error);
-int gblinear_read(const struct xgboost_learner *learner, struct model **ret, struct error *error);
+int gblinear_read(const struct xgboost_learner *learner, char **names, const int *order, struct model **ret,
+                  struct error *error);
 
 #endif

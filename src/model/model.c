@@ -65,69 +65,69 @@ void model_names_free(char **names, int features)
     free(names);
 }
 
-static int read_xgboost(yyjson_val *root, struct model **ret, struct error *error)
+static const struct model_format xgboost_json = {"XGBoost JSON", "xgboost", "model.json"},
+                                 xgboost_ubjson = {"XGBoost UBJSON", "xgboost", "model.ubj"},
+                                 lightgbm_text = {"LightGBM text", "lightgbm", "model.txt"},
+                                 own_linear = {"Shrike linear", "linear", "model.json"};
+
+static int read_xgboost(yyjson_val *root, const struct model_columns *columns, struct model **ret,
+                        struct error *error)
 {
     struct xgboost_learner learner;
-    struct forest forest = {0};
     char **names = NULL;
-    int code = xgboost_learner_read(root, &learner, error);
+    int *order = NULL, code = xgboost_learner_read(root, &learner, error);
     if (code)
         return code;
-    if (strcmp(learner.booster_name, "gblinear") == 0) {
-        code = gblinear_read(&learner, ret, error);
-    } else {
-        code = forest_import_xgboost(&learner, &forest, error);
-        if (!code)
-            code = model_names_read(learner.names, learner.head.features, &names, error);
-        if (!code)
-            code = forest_model_new(&forest, names, ret, error);
-        if (code)
-            model_names_free(names, learner.head.features);
-        forest_done(&forest);
-    }
+    code = model_names_read(learner.names, learner.head.features, &names, error);
+    if (!code)
+        code = model_order(names, learner.head.features, columns, &order, error);
+    if (!code && strcmp(learner.booster_name, "gblinear") == 0)
+        code = gblinear_read(&learner, names, order, ret, error);
+    else if (!code)
+        code = forest_read_xgboost(&learner, names, order, ret, error);
+    if (code)
+        model_names_free(names, learner.head.features);
+    else
+        snprintf((*ret)->library, sizeof(*ret)->library, "%s", learner.version);
+    free(order);
     xgboost_learner_done(&learner);
     return code;
 }
 
-static int read_root(yyjson_val *root, struct model **ret, struct error *error)
+/* `xgboost`: the format that an XGBoost document came in. */
+static int read_root(yyjson_val *root, const struct model_format *xgboost,
+                     const struct model_columns *columns, struct model **ret, struct error *error)
 {
-    if (yyjson_is_obj(root) && yyjson_obj_get(root, "shrike"))
-        return linear_read(root, ret, error);
-    if (yyjson_is_obj(root) && yyjson_obj_get(root, "learner"))
-        return read_xgboost(root, ret, error);
-    return error_set(
-        error, CODE_INVALID,
-        "not a model that Shrike reads: expected XGBoost's model (an object with \"learner\") or Shrike's "
-        "linear model (an object with \"shrike\")");
-}
-
-static int parse_lightgbm(const char *data, size_t size, struct model **ret, struct error *error)
-{
-    struct forest forest = {0};
-    char **names;
-    int code = forest_import_lightgbm(data, size, &forest, &names, error);
-    if (code)
-        return code;
-    int features = forest.head.features;
-    code = forest_model_new(&forest, names, ret, error);
-    if (code)
-        model_names_free(names, features);
-    forest_done(&forest);
+    bool own = yyjson_is_obj(root) && yyjson_obj_get(root, "shrike");
+    int code;
+    if (own)
+        code = linear_read(root, ret, error);
+    else if (yyjson_is_obj(root) && yyjson_obj_get(root, "learner"))
+        code = read_xgboost(root, columns, ret, error);
+    else
+        return error_set(error, CODE_INVALID,
+                         "not a model that Shrike reads: expected XGBoost's model (an object with "
+                         "\"learner\") or Shrike's "
+                         "linear model (an object with \"shrike\")");
+    if (!code)
+        (*ret)->format = own ? &own_linear : xgboost;
     return code;
 }
 
-static int parse_ubjson(const char *data, size_t size, struct model **ret, struct error *error)
+static int parse_ubjson(const char *data, size_t size, const struct model_columns *columns,
+                        struct model **ret, struct error *error)
 {
     struct ubjson document;
     int code = ubjson_read(data, size, &document, error);
     if (code)
         return code;
-    code = read_root(document.values, ret, error);
+    code = read_root(document.values, &xgboost_ubjson, columns, ret, error);
     ubjson_done(&document);
     return code;
 }
 
-static int parse_json(const char *data, size_t size, struct model **ret, struct error *error)
+static int parse_json(const char *data, size_t size, const struct model_columns *columns, struct model **ret,
+                      struct error *error)
 {
     yyjson_read_err problem;
     /* Without YYJSON_READ_INSITU the text is copied first and not written to: the const is safe to drop. */
@@ -137,21 +137,49 @@ static int parse_json(const char *data, size_t size, struct model **ret, struct 
     if (!document)
         return error_set(error, CODE_CORRUPT, "the model is not whole JSON: %s at byte %zu of %zu",
                          problem.msg, problem.pos, size);
-    int code = read_root(yyjson_doc_get_root(document), ret, error);
+    int code = read_root(yyjson_doc_get_root(document), &xgboost_json, columns, ret, error);
     yyjson_doc_free(document);
     return code;
 }
 
-int model_parse(const char *data, size_t size, struct model **ret, struct error *error)
+static int parse_lightgbm(const char *data, size_t size, const struct model_columns *columns,
+                          struct model **ret, struct error *error)
 {
+    struct forest forest = {0};
+    char **names;
+    int *order = NULL, code = forest_import_lightgbm(data, size, &forest, &names, error);
+    if (code)
+        return code;
+    int features = forest.head.features;
+    code = model_order(names, features, columns, &order, error);
+    if (!code)
+        code = forest_model_new(&forest, names, order, ret, error);
+    if (code)
+        model_names_free(names, features);
+    else
+        (*ret)->format = &lightgbm_text;
+    free(order);
+    forest_done(&forest);
+    return code;
+}
+
+int model_parse_for(const char *data, size_t size, const char *const *columns, int n, struct model **ret,
+                    struct error *error)
+{
+    struct model_columns wanted = {.names = columns, .n = n};
     if (size > LIMIT_MODEL_BYTES)
         return error_set(error, CODE_LIMIT, "the model has %zu bytes; Shrike reads at most %d", size,
                          LIMIT_MODEL_BYTES);
     if (ubjson_recognise(data, size))
-        return parse_ubjson(data, size, ret, error);
+        return parse_ubjson(data, size, &wanted, ret, error);
     if (forest_recognise_lightgbm(data, size))
-        return parse_lightgbm(data, size, ret, error);
-    return parse_json(data, size, ret, error);
+        return parse_lightgbm(data, size, &wanted, ret, error);
+    return parse_json(data, size, &wanted, ret, error);
+}
+
+int model_parse(const char *data, size_t size, struct model **ret, struct error *error)
+{
+    return model_parse_for(data, size, NULL, 0, ret, error);
 }
 
 int model_load(const char *path, struct model **ret, struct error *error)
@@ -190,6 +218,16 @@ const char *model_kind(const struct model *model)
 const char *model_kernel(const struct model *model)
 {
     return model->kind->kernel(model);
+}
+
+const struct model_format *model_format(const struct model *model)
+{
+    return model->format;
+}
+
+const char *model_library_version(const struct model *model)
+{
+    return model->library;
 }
 
 int model_features(const struct model *model)

@@ -18,11 +18,27 @@
 
 struct model;
 
-/* Loads "model.json" (XGBoost's JSON, or Shrike's own linear model: told apart by content). CODE_CORRUPT:
- * not JSON; CODE_INVALID: JSON that contradicts itself (the message names tree and node); CODE_UNSUPPORTED:
- * what Shrike cannot score yet, by name. */
+/* Loads a model that a training library wrote, or Shrike's own linear one: what it is, its bytes say.
+ * CODE_CORRUPT: not whole; CODE_INVALID: it contradicts itself (the message names tree and node);
+ * CODE_UNSUPPORTED: what Shrike cannot score, by name. */
 int model_load(const char *path, struct model **ret, struct error *error);
 int model_parse(const char *data, size_t size, struct model **ret, struct error *error);
+/* The same, for rows whose columns have these names: where the model has the same names in another order, its
+ * features are put into the order of the columns. Where the names differ, or it has none, nothing changes:
+ * who checks that says what is missing. */
+int model_parse_for(const char *data, size_t size, const char *const *columns, int n, struct model **ret,
+                    struct error *error);
+
+/* What a model was read from. */
+struct model_format {
+    const char *name;   /* "XGBoost JSON" */
+    const char *flavor; /* what MLflow calls the library: "xgboost"; "linear" is Shrike's own */
+    const char *file;   /* what the file is called in a model version: "model.ubj" */
+};
+const struct model_format *model_format(const struct model *model);
+/* What the file says of the library that wrote it, "3.2.0"; "" where it says nothing. */
+const char *model_library_version(const struct model *model);
+
 struct model *model_ref(struct model *model);
 void model_unref(struct model *model); /* takes NULL */
 

@@ -178,6 +178,16 @@ static int read_param(yyjson_val *param, const struct objective *objective, stru
     return OK;
 }
 
+static void read_version(yyjson_val *root, char *ret, size_t size)
+{
+    yyjson_val *version = yyjson_obj_get(root, "version");
+    int64_t parts[3];
+    for (size_t i = 0; i < 3; i++)
+        if (!json_field_integer(yyjson_arr_get(version, i), &parts[i]) || parts[i] < 0 || parts[i] > 9999)
+            return;
+    snprintf(ret, size, "%d.%d.%d", (int)parts[0], (int)parts[1], (int)parts[2]);
+}
+
 int xgboost_learner_read(yyjson_val *root, struct xgboost_learner *ret, struct error *error)
 {
     struct xgboost_learner learner = {0};
@@ -205,6 +215,7 @@ int xgboost_learner_read(yyjson_val *root, struct xgboost_learner *ret, struct e
         return code;
     }
     learner.names = yyjson_obj_get(object, "feature_names");
+    read_version(root, learner.version, sizeof learner.version);
     *ret = learner;
     return OK;
 }

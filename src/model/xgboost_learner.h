@@ -28,6 +28,7 @@ struct xgboost_learner {
     yyjson_val *booster;      /* gradient_booster; it and what follows belongs to the document */
     const char *booster_name; /* "gbtree", "dart", "gblinear" */
     yyjson_val *names;        /* or NULL */
+    char version[24];         /* of the library: "3.2.0", or "" */
 };
 
 /* On failure *ret is untouched. */

@@ -87,8 +87,8 @@ static void put_head(yyjson_mut_doc *document, yyjson_mut_val *root, const struc
     yyjson_mut_obj_add_strcpy(document, root, "created", created);
 
     yyjson_mut_val *model = yyjson_mut_obj_add_obj(document, root, "model");
-    yyjson_mut_obj_add_str(document, model, "file", "model.json");
-    yyjson_mut_obj_add_strcpy(document, model, "flavor", content->model_flavor);
+    yyjson_mut_obj_add_str(document, model, "file", content->model_format->file);
+    yyjson_mut_obj_add_str(document, model, "flavor", content->model_format->flavor);
     yyjson_mut_obj_add_strcpy(document, model, "library_version", content->library_version);
 
     yyjson_mut_val *plan = yyjson_mut_obj_add_obj(document, root, "plan");

@@ -19,6 +19,43 @@ static void put_quoted(struct buffer *out, const char *text)
     buffer_text(out, "'");
 }
 
+/* The libraries that MLflow loads models with: what their flavor in MLmodel says, and what has to be
+ * installed. */
+struct library {
+    const char *flavor, *version; /* the key of the library's version */
+    const char *settings;
+    const char *packages[5];
+};
+
+static const struct library libraries[] = {
+    {"xgboost",
+     "xgb_version",
+     "    model_class: xgboost.core.Booster\n",
+     {"mlflow", "pandas", "xgboost>=1.7"}},
+    {"lightgbm",
+     "lgb_version",
+     "    model_class: lightgbm.basic.Booster\n",
+     {"mlflow", "pandas", "lightgbm>=3.3"}},
+    {"onnx",
+     "onnx_version",
+     "    onnx_session_options: null\n    providers:\n    - CPUExecutionProvider\n",
+     {"mlflow", "pandas", "onnx", "onnxruntime"}},
+};
+
+static const struct library *library_find(const char *flavor)
+{
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++)
+        if (!strcmp(libraries[i].flavor, flavor))
+            return &libraries[i];
+    return NULL;
+}
+
+static void put_packages(const struct library *library, const char *before, struct buffer *out)
+{
+    for (int i = 0; library->packages[i]; i++)
+        buffer_format(out, "%s%s\n", before, library->packages[i]);
+}
+
 /* MLflow's column type. What may be NULL reaches pandas as a float, so everything but a BOOLEAN is a double,
  * into which MLflow widens integers; 64-bit integers are `long`, which it does not widen. An ENUM goes in by
  * its code. */
@@ -72,28 +109,35 @@ void mlmodel_write(const struct version_content *content, int number, int64_t cr
     buffer_text(ret, "artifact_path: ");
     put_quoted(ret, content->name);
     buffer_text(ret, "\nflavors:\n");
-    if (!strcmp(content->model_flavor, "xgboost")) {
-        buffer_text(ret, "  python_function:\n"
-                         "    data: model.json\n"
-                         "    env:\n"
-                         "      conda: conda.yaml\n"
-                         "      virtualenv: python_env.yaml\n"
-                         "    loader_module: mlflow.xgboost\n"
-                         "    python_version: '3.11'\n"
-                         "  xgboost:\n"
-                         "    code: null\n"
-                         "    data: model.json\n"
-                         "    model_class: xgboost.core.Booster\n"
-                         "    model_format: json\n"
-                         "    xgb_version: ");
+    const char *file = content->model_format->file, *flavor = content->model_format->flavor;
+    const struct library *library = library_find(flavor);
+    if (library) {
+        buffer_format(ret,
+                      "  python_function:\n"
+                      "    data: %s\n"
+                      "    env:\n"
+                      "      conda: conda.yaml\n"
+                      "      virtualenv: python_env.yaml\n"
+                      "    loader_module: mlflow.%s\n"
+                      "    python_version: '3.11'\n"
+                      "  %s:\n"
+                      "    code: null\n"
+                      "    data: %s\n"
+                      "%s",
+                      file, flavor, flavor, file, library->settings);
+        if (!strcmp(flavor, "xgboost"))
+            buffer_format(ret, "    model_format: %s\n", strrchr(file, '.') + 1);
+        buffer_format(ret, "    %s: ", library->version);
         put_quoted(ret, content->library_version);
         buffer_text(ret, "\n");
     }
-    buffer_text(ret, "  shrike:\n"
-                     "    data: model.json\n"
-                     "    features: features.sql\n"
-                     "    kind: ");
-    put_quoted(ret, content->model_flavor);
+    buffer_format(ret,
+                  "  shrike:\n"
+                  "    data: %s\n"
+                  "    features: features.sql\n"
+                  "    kind: ",
+                  file);
+    put_quoted(ret, flavor);
     buffer_text(ret, "\n    shrike_version: ");
     put_quoted(ret, SHRIKE_VERSION);
     buffer_format(ret, "\nmodel_uuid: %.32s\n", uuid);
@@ -106,28 +150,26 @@ void mlmodel_write(const struct version_content *content, int number, int64_t cr
 const char *mlmodel_environment(const struct version_content *content, int n, struct buffer *ret)
 {
     static const char *const names[] = {"conda.yaml", "python_env.yaml", "requirements.txt"};
-    static const char *const texts[] = {
-        "channels:\n"
-        "- conda-forge\n"
-        "dependencies:\n"
-        "- python>=3.10\n"
-        "- pip\n"
-        "- pip:\n"
-        "  - mlflow\n"
-        "  - pandas\n"
-        "  - xgboost>=1.7\n"
-        "name: mlflow-env\n",
-        "python: '3.11'\n"
-        "build_dependencies:\n"
-        "- pip\n"
-        "dependencies:\n"
-        "- -r requirements.txt\n",
-        "mlflow\n"
-        "pandas\n"
-        "xgboost>=1.7\n",
-    };
-    if (strcmp(content->model_flavor, "xgboost") || n >= (int)(sizeof names / sizeof *names))
+    const struct library *library = library_find(content->model_format->flavor);
+    if (!library || n >= (int)(sizeof names / sizeof *names))
         return NULL;
-    buffer_text(ret, texts[n]);
+    if (n == 0) {
+        buffer_text(ret, "channels:\n"
+                         "- conda-forge\n"
+                         "dependencies:\n"
+                         "- python>=3.10\n"
+                         "- pip\n"
+                         "- pip:\n");
+        put_packages(library, "  - ", ret);
+        buffer_text(ret, "name: mlflow-env\n");
+    } else if (n == 1) {
+        buffer_text(ret, "python: '3.11'\n"
+                         "build_dependencies:\n"
+                         "- pip\n"
+                         "dependencies:\n"
+                         "- -r requirements.txt\n");
+    } else {
+        put_packages(library, "", ret);
+    }
     return names[n];
 }

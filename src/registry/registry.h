@@ -3,7 +3,8 @@
  * them.
  *
  *   models/registry.db              versions, aliases, stages
- *   models/NAME/VERSION/model.json  and features.sql, rules.sql (optional), shrike.json (manifest), MLmodel
+ *   models/NAME/VERSION/model.json  (or model.ubj, .txt, .onnx) and features.sql, rules.sql (optional),
+ * shrike.json (manifest), MLmodel
  *
  * A version is immutable once registered: it is written under a staging name, flushed, renamed, then entered.
  * Numbers count from 1 per name and are never given twice. A name is letters, digits, '.', '_' and '-',
@@ -35,9 +36,10 @@ struct version_content {
     const char *name;
     struct plan *plan;
     const char *rules_sql;  /* or NULL */
-    const char *model_data; /* model.json */
+    const char *model_data; /* the file that the training library wrote */
     size_t model_size;
-    const char *model_flavor;    /* "xgboost" (loads with mlflow.xgboost) or "linear" */
+    const struct model_format
+        *model_format;           /* of it: what it is called in the version, how MLflow loads it */
     const char *library_version; /* of the library that trained it: "1.7.4" */
     double threshold;            /* NaN = none */
     const char *training_json;   /* spans, split, parameters, seed, rows, fingerprint */

@@ -51,6 +51,20 @@ static int open_plan(struct version *version, const struct manifest *manifest, s
     return code;
 }
 
+/* The model, its features in the order of the plan's. */
+static int parse_model(const struct schema *features, const char *data, size_t size, struct model **ret,
+                       struct error *error)
+{
+    const char **names = memory_new((size_t)features->n, sizeof *names);
+    if (!names)
+        return error_set(error, CODE_MEMORY, "no memory to open a version");
+    for (int i = 0; i < features->n; i++)
+        names[i] = features->fields[i].name;
+    int code = model_parse_for(data, size, names, features->n, ret, error);
+    free(names);
+    return code;
+}
+
 static int open_model(struct version *version, const struct manifest *manifest, struct error *error)
 {
     char *data;
@@ -59,7 +73,7 @@ static int open_model(struct version *version, const struct manifest *manifest, 
         read_part(manifest, version->directory, manifest->model_file, LIMIT_MODEL_BYTES, &data, &size, error);
     if (code)
         return code;
-    code = model_parse(data, size, &version->model, error);
+    code = parse_model(plan_features(version->plan), data, size, &version->model, error);
     free(data);
     if (code)
         error_prefix(error, "%s/%s", version->directory, manifest->model_file);

@@ -114,7 +114,8 @@ static int write_files(struct writing *writing, struct error *error)
     file_guard(writing->staging);
     int code = file_make_directory(writing->staging, error);
     if (!code)
-        code = add_file(writing, "model.json", content->model_data, content->model_size, error);
+        code =
+            add_file(writing, content->model_format->file, content->model_data, content->model_size, error);
     if (!code)
         code = add_file(writing, "features.sql", sql, strlen(sql), error);
     if (!code && content->rules_sql)

@@ -71,6 +71,8 @@ static int tear_down(void **state)
     return tree_remove(directory, NULL);
 }
 
+static const struct model_format linear_format = {"Shrike linear", "linear", "model.json"};
+
 static struct version_content content_now(void)
 {
     return (struct version_content){
@@ -79,7 +81,7 @@ static struct version_content content_now(void)
         .rules_sql = rules,
         .model_data = model_data,
         .model_size = model_size,
-        .model_flavor = "linear",
+        .model_format = &linear_format,
         .library_version = "0.1",
         .threshold = 0.25,
         .training_json = "{\"rows\": 12, \"eta\": 0.1}",

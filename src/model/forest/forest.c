@@ -84,11 +84,28 @@ static bool find_categorical(const struct forest *forest, bool **ret)
     return flags || !forest->sets;
 }
 
-int forest_model_new(struct forest *forest, char **names, struct model **ret, struct error *error)
+int forest_read_xgboost(const struct xgboost_learner *learner, char **names, const int *order,
+                        struct model **ret, struct error *error)
+{
+    struct forest forest = {0};
+    int code = forest_import_xgboost(learner, &forest, error);
+    if (!code)
+        code = forest_model_new(&forest, names, order, ret, error);
+    forest_done(&forest);
+    return code;
+}
+
+int forest_model_new(struct forest *forest, char **names, const int *order, struct model **ret,
+                     struct error *error)
 {
     bool *categorical = NULL;
     struct forest_model *self = memory_new(1, sizeof *self);
-    if (!self || !find_categorical(forest, &categorical)) {
+    for (int32_t i = 0; order && i < forest->roots[forest->trees]; i++)
+        if (forest->nodes[i].test != FOREST_LEAF)
+            forest->nodes[i].feature = order[forest->nodes[i].feature];
+    if (!self || !find_categorical(forest, &categorical) ||
+        !model_names_sort(names, forest->head.features, order)) {
+        free(categorical);
         free(self);
         return error_set(error, CODE_MEMORY, "no memory for a forest");
     }

@@ -17,7 +17,11 @@ int forest_import_lightgbm(const char *data, size_t size, struct forest *ret, ch
                            struct error *error);
 
 /* A model that scores the forest, which is moved into it on success, and with it the names (one per feature,
- * or NULL). */
-int forest_model_new(struct forest *forest, char **names, struct model **ret, struct error *error);
+ * or NULL). order: as of model_order (kind.h), the columns that its features are in, or NULL. */
+int forest_model_new(struct forest *forest, char **names, const int *order, struct model **ret,
+                     struct error *error);
+/* Both for XGBoost. */
+int forest_read_xgboost(const struct xgboost_learner *learner, char **names, const int *order,
+                        struct model **ret, struct error *error);
 
 #endif
