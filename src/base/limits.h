@@ -27,6 +27,8 @@ enum {
     LIMIT_MODEL_TREES = 100000,      /* of one forest */
     LIMIT_MODEL_OUTPUTS = 4096,      /* margins of one model, such as classes: a row is on the stack */
     LIMIT_CATEGORY = 1 << 24,        /* of a categorical split: beyond it float32 misses whole numbers */
+    LIMIT_MODEL_STEPS = 4096,        /* operators of an ONNX graph: those around trees have a dozen */
+    LIMIT_MODEL_SLOTS = 16384,       /* values that they make of one row: 64 KiB on the stack */
     LIMIT_MODEL_SETS = 1 << 28,      /* bytes of category sets: 20,000 splits over 100,000 categories */
     LIMIT_TREE_DEPTH = 512,          /* of one tree: walks are loops, the reasons need depth^2 memory */
     LIMIT_MODEL_BYTES = 1 << 30,     /* of a model file */

@@ -16,7 +16,7 @@ static const char *number_text(yyjson_val *value)
      * literals. */
     const char *digits = text + (*text == '-');
     bool number = (*digits >= '0' && *digits <= '9') || yyjson_is_raw(value);
-    return number && !strpbrk(text, "xX") ? text : NULL;
+    return number ? text : NULL;
 }
 
 /* The C locale is a constant of the C library: nothing is allocated and nothing has to be freed. */
@@ -87,7 +87,7 @@ bool json_field_float(yyjson_val *value, float *ret)
     if (near_double(text, &number) && near_float(number, ret))
         return true;
     float rounded = strtof_l(text, &end, c_locale());
-    if (end == text || *end)
+    if (end == text || *end || strpbrk(text, "xX"))
         return false;
     *ret = rounded;
     return true;
@@ -99,7 +99,7 @@ static bool text_double(const char *text, double *ret)
     if (near_double(text, ret))
         return true;
     double number = strtod_l(text, &end, c_locale());
-    if (end == text || *end)
+    if (end == text || *end || strpbrk(text, "xX"))
         return false;
     *ret = number;
     return true;
@@ -118,7 +118,7 @@ bool json_field_double(yyjson_val *value, double *ret)
 bool json_text_double(const char *text, double *ret)
 {
     const char *digits = text + (*text == '-');
-    return *digits >= '0' && *digits <= '9' && !strpbrk(text, "xX") && text_double(text, ret);
+    return *digits >= '0' && *digits <= '9' && text_double(text, ret);
 }
 
 bool json_field_integer(yyjson_val *value, int64_t *ret)

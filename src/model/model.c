@@ -10,6 +10,7 @@
 #include "model/forest/import.h"
 #include "model/json_field.h"
 #include "model/kind.h"
+#include "model/onnx/onnx.h"
 #include "model/ubjson.h"
 
 void model_init(struct model *model, const struct model_kind *kind, int features, char **names)
@@ -68,6 +69,7 @@ void model_names_free(char **names, int features)
 static const struct model_format xgboost_json = {"XGBoost JSON", "xgboost", "model.json"},
                                  xgboost_ubjson = {"XGBoost UBJSON", "xgboost", "model.ubj"},
                                  lightgbm_text = {"LightGBM text", "lightgbm", "model.txt"},
+                                 onnx_trees = {"ONNX", "onnx", "model.onnx"},
                                  own_linear = {"Shrike linear", "linear", "model.json"};
 
 static int read_xgboost(yyjson_val *root, const struct model_columns *columns, struct model **ret,
@@ -174,6 +176,12 @@ int model_parse_for(const char *data, size_t size, const char *const *columns, i
         return parse_ubjson(data, size, &wanted, ret, error);
     if (forest_recognise_lightgbm(data, size))
         return parse_lightgbm(data, size, &wanted, ret, error);
+    if (onnx_recognise(data, size)) {
+        int code = onnx_read(data, size, &wanted, ret, error);
+        if (!code)
+            (*ret)->format = &onnx_trees;
+        return code;
+    }
     return parse_json(data, size, &wanted, ret, error);
 }
 

@@ -94,6 +94,47 @@ def test_lightgbm(shrike, project):
     assert shown["training"]["imported"]["file"] == "model.txt"
 
 
+def onnx_model(project, by_column):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    features = features_of(project).fillna(0)[["kind", "a", "positive", "b"]]
+    scaled = ["a", "b"] if by_column else [1, 3]
+    steps = make_pipeline(ColumnTransformer([("scale", StandardScaler(), scaled)], remainder="passthrough"),
+                          RandomForestClassifier(7, max_depth=5))
+    given = features if by_column else features.to_numpy()
+    steps.fit(given, label_of(features))
+    model = skl2onnx.to_onnx(steps, given[:1], options={"zipmap": False})
+    (project / "model.onnx").write_bytes(model.SerializeToString())
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    rows = features_of(project)[features.columns].to_numpy()
+    feed = {"X": rows}
+    if by_column:
+        feed = {one.name: rows[:, [i]] for i, one in enumerate(session.get_inputs())}
+    return session.run(None, feed)[1][:, 1]
+
+
+def test_onnx_matched_by_the_names_of_its_inputs(shrike, project):
+    expected = onnx_model(project, by_column=True)
+    result = shrike("models", "import", "model.onnx", "--name", "fraud", check=True)
+    assert "4 features, matched by name" in result.stdout and result.stdout.startswith("ONNX skl2onnx 1.")
+    numpy.testing.assert_allclose(scores(shrike, project), expected, rtol=1e-6)
+    shrike("score", "models:/fraud/1", "--in", "events.parquet", "--out", "x.parquet", "--explain", "3",
+           check=True)
+
+
+def test_onnx_by_position(shrike, project):
+    expected = onnx_model(project, by_column=False)
+    plan = PLAN.replace("a, b, kind, a > 0 AS positive", "kind, a, a > 0 AS p, b")
+    (project / "features.sql").write_text(plan)
+    result = shrike("models", "import", "model.onnx", "--name", "fraud", check=True)
+    assert "matched by position" in result.stdout
+    numpy.testing.assert_allclose(scores(shrike, project), expected, rtol=1e-6)
+
+
 def test_without_names_by_position(shrike, project):
     features = features_of(project)
     matrix = xgboost.DMatrix(features.to_numpy(), label_of(features))

@@ -5,8 +5,12 @@ import os
 import pathlib
 import subprocess
 
-import numpy
-import pytest
+# Before any library starts its threads: on a busy machine they wait for each other longer than they work.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import numpy  # noqa: E402
+import pytest  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -167,6 +167,7 @@ static void test_the_same_model_in_both_forms(void **state)
     (void)state;
     struct trained trained;
     float scores[2][ROWS];
+    double contributions[2][ROWS * (FEATURES + 1)];
     train(&trained);
     assert_true(ubjson_recognise(trained.data[0], trained.size[0]));
     assert_false(ubjson_recognise(trained.data[1], trained.size[1]));
@@ -175,11 +176,15 @@ static void test_the_same_model_in_both_forms(void **state)
         struct error error = {0};
         if (model_parse(trained.data[i], trained.size[i], &model, &error))
             fail_msg("%s", error.message);
+        void *scratch = memory_aligned(model_explain_scratch(model));
         model_predict(model, trained.x, ROWS, scores[i]);
+        model_explain(model, trained.x, ROWS, contributions[i], scratch);
+        free(scratch);
         model_unref(model);
         free(trained.data[i]);
     }
     assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+    assert_memory_equal(contributions[0], contributions[1], sizeof contributions[0]);
     assert_true(scores[0][0] > 0 && scores[0][0] < 1);
 }
 
