@@ -25,21 +25,25 @@ struct library {
     const char *flavor, *version; /* the key of the library's version */
     const char *settings;
     const char *packages[5];
+    bool function; /* as a python_function too: for ONNX that takes columns of one type only */
 };
 
 static const struct library libraries[] = {
     {"xgboost",
      "xgb_version",
      "    model_class: xgboost.core.Booster\n",
-     {"mlflow", "pandas", "xgboost>=1.7"}},
+     {"mlflow", "pandas", "xgboost>=1.7"},
+     true},
     {"lightgbm",
      "lgb_version",
      "    model_class: lightgbm.basic.Booster\n",
-     {"mlflow", "pandas", "lightgbm>=3.3"}},
+     {"mlflow", "pandas", "lightgbm>=3.3"},
+     true},
     {"onnx",
      "onnx_version",
      "    onnx_session_options: null\n    providers:\n    - CPUExecutionProvider\n",
-     {"mlflow", "pandas", "onnx", "onnxruntime"}},
+     {"mlflow", "pandas", "onnx", "onnxruntime"},
+     false},
 };
 
 static const struct library *library_find(const char *flavor)
@@ -111,7 +115,7 @@ void mlmodel_write(const struct version_content *content, int number, int64_t cr
     buffer_text(ret, "\nflavors:\n");
     const char *file = content->model_format->file, *flavor = content->model_format->flavor;
     const struct library *library = library_find(flavor);
-    if (library) {
+    if (library && library->function)
         buffer_format(ret,
                       "  python_function:\n"
                       "    data: %s\n"
@@ -119,12 +123,15 @@ void mlmodel_write(const struct version_content *content, int number, int64_t cr
                       "      conda: conda.yaml\n"
                       "      virtualenv: python_env.yaml\n"
                       "    loader_module: mlflow.%s\n"
-                      "    python_version: '3.11'\n"
+                      "    python_version: '3.11'\n",
+                      file, flavor);
+    if (library) {
+        buffer_format(ret,
                       "  %s:\n"
                       "    code: null\n"
                       "    data: %s\n"
                       "%s",
-                      file, flavor, flavor, file, library->settings);
+                      flavor, file, library->settings);
         if (!strcmp(flavor, "xgboost"))
             buffer_format(ret, "    model_format: %s\n", strrchr(file, '.') + 1);
         buffer_format(ret, "    %s: ", library->version);

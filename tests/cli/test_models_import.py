@@ -124,6 +124,9 @@ def test_onnx_matched_by_the_names_of_its_inputs(shrike, project):
     numpy.testing.assert_allclose(scores(shrike, project), expected, rtol=1e-6)
     shrike("score", "models:/fraud/1", "--in", "events.parquet", "--out", "x.parquet", "--explain", "3",
            check=True)
+    mlflow_onnx = pytest.importorskip("mlflow.onnx")
+    graph = mlflow_onnx.load_model(str(project / "models/fraud/1"))
+    assert [one.name for one in graph.graph.input] == ["kind", "a", "positive", "b"]
 
 
 def test_onnx_by_position(shrike, project):

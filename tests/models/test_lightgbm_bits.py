@@ -7,7 +7,7 @@ import pytest
 numpy = pytest.importorskip("numpy")
 lightgbm = pytest.importorskip("lightgbm")
 
-from conftest import assert_same_bits, random_rows  # noqa: E402
+from bits import assert_same_bits, random_rows  # noqa: E402
 
 ROWS = 300
 OBJECTIVES = ["binary", "cross_entropy", "cross_entropy_lambda", "multiclass", "multiclassova", "regression",

@@ -20,7 +20,7 @@ from sklearn.impute import SimpleImputer  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, StandardScaler  # noqa: E402
 
-from conftest import assert_same_bits, random_rows  # noqa: E402
+from bits import assert_same_bits, random_rows  # noqa: E402
 
 FEATURES, ROWS = 6, 300
 warnings.filterwarnings("ignore")

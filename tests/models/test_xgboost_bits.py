@@ -7,7 +7,7 @@ numpy = pytest.importorskip("numpy")
 xgboost = pytest.importorskip("xgboost")
 
 import xgboost_c  # noqa: E402
-from conftest import assert_same_bits, random_rows  # noqa: E402
+from bits import assert_same_bits, random_rows  # noqa: E402
 
 BOOSTERS = ["gbtree", "dart", "gblinear"]
 OBJECTIVES = ["binary:logistic", "reg:logistic", "binary:logitraw", "binary:hinge", "multi:softprob",
