@@ -439,28 +439,44 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     return fine;
 }
 
-void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values)
+/* Where a cursor stands, and the next event, whose time ends its way. (A function that only asks memory has no
+ * effect in a compiler's eyes: what is not inlined is left out.) */
+static inline __attribute__((always_inline)) void prefetch_cursor(const struct layout *layout, const struct entity *entity, uint32_t position)
+{
+    const char *event = event_at(layout, entity, position);
+    __builtin_prefetch(event);
+    __builtin_prefetch(event + layout->event_size + sizeof(int64_t) - 1);
+}
+
+static inline __attribute__((always_inline)) void prefetch_cursors(const struct layout *layout, const struct entity *entity)
 {
     const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
-    if (!entity->ring || entity->capacity > RING_PAGE)
-        return;
-    /* Where a cursor stands, and the next event, whose time ends its way. */
-    size_t next = layout->event_size + sizeof(int64_t) - 1;
-    for (int f = 0; f < layout->n_frames; f++) {
-        const char *event = event_at(layout, entity, lows[f]);
-        __builtin_prefetch(event);
-        __builtin_prefetch(event + next);
-    }
-    for (int i = 0; i < layout->n_ends; i++) {
-        const char *event = event_at(layout, entity, highs[i]);
-        __builtin_prefetch(event);
-        __builtin_prefetch(event + next);
-    }
-    __builtin_prefetch(event_at(layout, entity, entity->end));
+    for (int f = 0; f < layout->n_frames; f++)
+        prefetch_cursor(layout, entity, lows[f]);
+    for (int i = 0; i < layout->n_ends; i++)
+        prefetch_cursor(layout, entity, highs[i]);
+    if (entity->capacity <= RING_PAGE || entity->end % RING_PAGE)
+        __builtin_prefetch(event_at(layout, entity, entity->end));
+}
+
+void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values)
+{
+    if (entity->capacity > RING_PAGE)
+        ring_prefetch_directory(entity);
+    else if (entity->ring)
+        prefetch_cursors(layout, entity);
     for (int i = 0; i < layout->n_linked; i++)
         recent_prefetch(&layout->linked[i], entity, &values[layout->linked[i].slot]);
     for (int i = 0; i < layout->n_extremes; i++)
         extremes_prefetch(&layout->extremes[i], entity_at(entity, layout->extremes[i].offset));
+}
+
+void entity_prefetch_events(const struct layout *layout, const struct entity *entity, const union value *values)
+{
+    if (entity->capacity > RING_PAGE)
+        prefetch_cursors(layout, entity);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_prefetch_last(layout, &layout->linked[i], entity, &values[layout->linked[i].slot]);
 }
 
 bool entity_forget(struct share *share, struct entity *entity, int64_t floor)

@@ -351,14 +351,35 @@ void recent_done(struct recent *recent, struct pool *pool)
     *recent = (struct recent){0};
 }
 
+static struct wanted wanted_value(const struct linked *linked, const union value *value)
+{
+    char packed[16];
+    pack_put(packed, linked->pack, value);
+    return wanted_at(packed, linked->pack);
+}
+
 void recent_prefetch(const struct linked *linked, const struct entity *entity, const union value *value)
 {
     const struct recent_table *table = &recent_of(linked, entity)->now;
-    char packed[16];
     if (!table->capacity)
         return;
-    pack_put(packed, linked->pack, value);
-    uint32_t i = (uint32_t)wanted_at(packed, linked->pack).hash & (table->capacity - 1);
+    uint32_t i = (uint32_t)wanted_value(linked, value).hash & (table->capacity - 1);
     __builtin_prefetch(tags_of(table) + i);
     __builtin_prefetch(table->positions + i);
+}
+
+void recent_prefetch_last(const struct layout *layout, const struct linked *linked,
+                          const struct entity *entity, const union value *value)
+{
+    const struct recent_table *table = &recent_of(linked, entity)->now;
+    const struct wanted wanted = wanted_value(linked, value);
+    const uint8_t *tags = tags_of(table);
+    uint32_t mask = table->capacity - 1, i = (uint32_t)wanted.hash & mask;
+    for (; table->capacity && tags[i]; i = (i + 1) & mask)
+        if (tags[i] == wanted.tag && is_retained(entity, table->positions[i])) {
+            const char *event = event_at(layout, entity, table->positions[i]);
+            __builtin_prefetch(event + linked->value);
+            __builtin_prefetch(event + linked->link + sizeof(struct link) - 1);
+            return;
+        }
 }

@@ -56,6 +56,15 @@ static inline uint32_t ring_clamp(const struct entity *entity, int64_t offset)
     return entity->first + (uint32_t)(offset > 0 ? offset : 0);
 }
 
+/* Asks memory for the directory's lines that lead to the oldest and to the newest event. */
+static inline __attribute__((always_inline)) void ring_prefetch_directory(const struct entity *entity)
+{
+    char **pages = entity->ring;
+    uint32_t mask = entity->capacity / RING_PAGE - 1;
+    __builtin_prefetch(&pages[entity->first / RING_PAGE & mask]);
+    __builtin_prefetch(&pages[entity->end / RING_PAGE & mask]);
+}
+
 /* Room for one more event at entity->end. False: no memory, nothing changed. */
 bool ring_reserve(const struct layout *layout, struct entity *entity, struct pool *pool);
 /* Opens a gap at `position`; room was reserved. entity->end grows. */

@@ -21,13 +21,15 @@
 #include "base/parallel.h"
 #include "base/units.h"
 #include "feature/kernels.h"
+#include "feature/ring.h"
 #include "feature/stage.h"
 #include "feature/strings.h"
 
 enum {
     SLICE = 4096, /* rows per round: window results and slots of a slice stay in the second-level cache */
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
-    AHEAD = 8,    /* rows between a step towards an entity and the next */
+    STEPS = 5,    /* to an entity */
+    AHEAD = 8,    /* rows between one and the next */
     FEW = 16,   /* rows at most that are taken group by group */
     SWEEP = 64, /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
@@ -96,7 +98,7 @@ static void step_before(void *context, int task)
     }
 }
 
-static int64_t event_time(const struct state *state, int64_t i)
+static int64_t time_of_row(const struct state *state, int64_t i)
 {
     int column = state->plan->time_column;
     return column_int(&state->events->columns[column], &state->plan->events->fields[column].type, i) *
@@ -106,7 +108,7 @@ static int64_t event_time(const struct state *state, int64_t i)
 static void step_order(struct state *state)
 {
     for (int64_t i = 0; i < state->n; i++) {
-        int64_t time = event_time(state, state->from + i);
+        int64_t time = time_of_row(state, state->from + i);
         state->times[i] = time;
         if (state->wanted && !state->wanted[i]) {
             state->counters.filtered++;
@@ -170,8 +172,9 @@ static int find_rows(const struct state *state, const struct staged *staged, int
     return n;
 }
 
-/* An event's way to its entity, in four steps so that memory is asked for long before it is used: its bucket,
- * what the bucket says (the entity), what the entity says (its ring), and then the event is taken. */
+/* An event's way to its entity, in steps so that memory is asked for long before it is used: its bucket, what
+ * the bucket says (the entity), what the entity says (its ring), what that says (single events), and then the
+ * event is taken. */
 static void ask_bucket(const struct staged *staged, const struct entities *entities, uint32_t row)
 {
     entities_prefetch(entities, staged->hashes[row]);
@@ -197,6 +200,14 @@ static bool ask_ring(struct staged *staged, struct entities *entities, uint32_t 
     return true;
 }
 
+static void ask_events(const struct staged *staged, uint32_t row)
+{
+    const struct entity *entity = staged->found[row];
+    if (staged->layout.n_linked || entity->capacity > RING_PAGE)
+        entity_prefetch_events(&staged->layout, entity,
+                               staged->values + row * staged->layout.group->n_slots);
+}
+
 /* Every event may have left an entity with nothing. */
 static void sweep(struct state *state, struct staged *staged, int share, int n)
 {
@@ -210,14 +221,16 @@ static void sweep(struct state *state, struct staged *staged, int share, int n)
 static bool take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
     struct entities *entities = staged->shares[share];
-    for (int j = 0; j < n + 3 * AHEAD; j++) {
+    for (int j = 0; j < n + 4 * AHEAD; j++) {
         if (j < n)
             ask_bucket(staged, entities, rows[j]);
         if (j >= AHEAD && j < n + AHEAD)
             ask_entity(staged, entities, rows[j - AHEAD]);
         if (j >= 2 * AHEAD && j < n + 2 * AHEAD && !ask_ring(staged, entities, rows[j - 2 * AHEAD]))
             return false;
-        if (j >= 3 * AHEAD && !take_event(state, staged, entities_share(entities), rows[j - 3 * AHEAD]))
+        if (j >= 3 * AHEAD && j < n + 3 * AHEAD)
+            ask_events(staged, rows[j - 3 * AHEAD]);
+        if (j >= 4 * AHEAD && !take_event(state, staged, entities_share(entities), rows[j - 4 * AHEAD]))
             return false;
     }
     return true;
@@ -246,7 +259,7 @@ static bool take_few(struct state *state)
 {
     uint32_t rows[FEW];
     int n_groups = (int)state->plan->n_groups, n = 0;
-    for (int step = 0; step < 4; step++) {
+    for (int step = 0; step < STEPS; step++) {
         for (int g = 0; g < n_groups; g++) {
             struct staged *staged = &state->groups[g];
             struct entities *entities = staged->shares[0];
@@ -262,10 +275,12 @@ static bool take_few(struct state *state)
                     ask_entity(staged, entities, rows[j]);
                 else if (step == 2 && !ask_ring(staged, entities, rows[j]))
                     return false;
-                else if (step == 3 && !take_event(state, staged, entities_share(entities), rows[j]))
+                else if (step == 3)
+                    ask_events(staged, rows[j]);
+                else if (step == 4 && !take_event(state, staged, entities_share(entities), rows[j]))
                     return false;
             }
-            if (step == 3)
+            if (step == STEPS - 1)
                 sweep(state, staged, 0, n);
             entities_share(entities)->bytes += exact_spilled() - spilled;
         }
