@@ -1,17 +1,18 @@
 /*
  * From keys to entities: an open-addressing table of 8-byte entries (32 bits of the hash, number of the
  * entity) over blocks of entities that never move, so that pointers stay good while the table grows. A block
- * whose entities are all gone is freed.
+ * is at most a huge page, of as many entities as a power of two. One whose entities are all gone is freed.
  */
 #include "feature/entities.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "feature/ring.h"
 #include "feature/strings.h"
 
-enum { BLOCK = 1024, FIRST_BUCKETS = 1024, NONE = UINT32_MAX };
+enum { FIRST_BUCKETS = 1024, NONE = UINT32_MAX };
 
 struct bucket {
     uint32_t tag, number; /* number 0 = empty, else index + 1 */
@@ -33,12 +34,30 @@ struct entities {
     uint32_t n;
     struct block *blocks;
     size_t n_blocks, blocks_capacity, blocks_in_use;
+    int64_t touched; /* bytes of the blocks that were ever used */
+    int shift;       /* a block has 2^shift entities */
     uint32_t open, hand;
 };
 
-static int64_t block_bytes(const struct entities *entities)
+static uint32_t block_of(const struct entities *entities, uint32_t index)
 {
-    return (int64_t)(BLOCK * entities->share.layout->entity_size);
+    return index >> entities->shift;
+}
+
+static uint32_t place_of(const struct entities *entities, uint32_t index)
+{
+    return index & ((UINT32_C(1) << entities->shift) - 1);
+}
+
+static size_t block_bytes(const struct entities *entities)
+{
+    return entities->share.layout->entity_size << entities->shift;
+}
+
+/* Numbers of all entities that the blocks have room for. */
+static uint32_t end_of(const struct entities *entities)
+{
+    return (uint32_t)(entities->n_blocks << entities->shift);
 }
 
 int entities_new(const struct layout *layout, struct strings *strings, struct entities **ret,
@@ -58,6 +77,8 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
         return rc;
     }
     entities->mask = FIRST_BUCKETS - 1;
+    while (entities->shift < 14 && layout->entity_size << (entities->shift + 1) <= PAGES_HUGE)
+        entities->shift++;
     entities->open = NONE;
     *ret = entities;
     return OK;
@@ -65,8 +86,8 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
 
 static struct entity *at(const struct entities *entities, uint32_t index)
 {
-    return (struct entity *)(entities->blocks[index / BLOCK].memory +
-                             (index % BLOCK) * entities->share.layout->entity_size);
+    return (struct entity *)(entities->blocks[block_of(entities, index)].memory +
+                             place_of(entities, index) * entities->share.layout->entity_size);
 }
 
 struct share *entities_share(struct entities *entities)
@@ -77,19 +98,19 @@ struct share *entities_share(struct entities *entities)
 /* Is there an entity at this number? */
 static bool is_used(const struct entities *entities, uint32_t index)
 {
-    const struct block *block = &entities->blocks[index / BLOCK];
-    return block->memory && index % BLOCK < block->fresh && at(entities, index)->used;
+    const struct block *block = &entities->blocks[block_of(entities, index)];
+    return block->memory && place_of(entities, index) < block->fresh && at(entities, index)->used;
 }
 
 void entities_free(struct entities *entities)
 {
     if (!entities)
         return;
-    for (uint32_t i = 0; i < entities->n_blocks * BLOCK; i++)
+    for (uint32_t i = 0; i < end_of(entities); i++)
         if (is_used(entities, i))
             entity_done(&entities->share, at(entities, i));
     for (size_t b = 0; b < entities->n_blocks; b++)
-        free(entities->blocks[b].memory);
+        pages_free(entities->blocks[b].memory, block_bytes(entities));
     free(entities->blocks);
     free(entities->buckets);
     share_done(&entities->share);
@@ -130,7 +151,7 @@ static void list_open(struct entities *entities, uint32_t b)
 static uint32_t open_block(struct entities *entities)
 {
     if (entities->open == NONE) {
-        if (entities->n_blocks == UINT32_MAX / BLOCK ||
+        if (entities->n_blocks == UINT32_MAX >> entities->shift ||
             !memory_grow(&entities->blocks, &entities->blocks_capacity, entities->n_blocks + 1,
                          sizeof *entities->blocks))
             return NONE;
@@ -139,7 +160,7 @@ static uint32_t open_block(struct entities *entities)
     }
     struct block *block = &entities->blocks[entities->open];
     if (!block->memory) {
-        block->memory = memory_aligned((size_t)block_bytes(entities));
+        block->memory = pages_new(block_bytes(entities), entities->blocks_in_use > 0);
         if (!block->memory)
             return NONE;
         entities->blocks_in_use++;
@@ -155,35 +176,40 @@ static uint32_t take_place(struct entities *entities)
         return NONE;
     struct block *block = &entities->blocks[b];
     uint32_t place = block->free;
-    if (place != NONE)
-        block->free = at(entities, b * BLOCK + place)->end;
-    else
+    uint32_t index = b << entities->shift;
+    if (place != NONE) {
+        block->free = at(entities, index + place)->end;
+    } else {
         place = block->fresh++;
-    if (++block->used == BLOCK) {
+        entities->touched += (int64_t)entities->share.layout->entity_size;
+    }
+    if (++block->used == UINT32_C(1) << entities->shift) {
         entities->open = block->next_open;
         block->is_open = false;
     }
-    return b * BLOCK + place;
+    return index + place;
 }
 
 static void give_place(struct entities *entities, uint32_t index)
 {
-    struct block *block = &entities->blocks[index / BLOCK];
+    uint32_t b = block_of(entities, index);
+    struct block *block = &entities->blocks[b];
     struct entity *entity = at(entities, index);
     entity->used = false;
     entity->end = block->free;
-    block->free = index % BLOCK;
+    block->free = place_of(entities, index);
     if (--block->used == 0) {
+        entities->touched -= block->fresh * (int64_t)entities->share.layout->entity_size;
         block->fresh = 0;
         block->free = NONE;
         /* The last one waits for the next entity. */
         if (entities->blocks_in_use > 1) {
-            free(block->memory);
+            pages_free(block->memory, block_bytes(entities));
             block->memory = NULL;
             entities->blocks_in_use--;
         }
     }
-    list_open(entities, index / BLOCK);
+    list_open(entities, b);
 }
 
 static inline bool same_key(const uint64_t *a, const uint64_t *b, int n_words)
@@ -264,12 +290,13 @@ static void remove_entity(struct entities *entities, uint32_t index)
 
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
-    uint32_t all = (uint32_t)(entities->n_blocks * BLOCK);
+    uint32_t all = end_of(entities);
     for (; n > 0 && entities->n; n--) {
         if (entities->hand >= all)
             entities->hand = 0;
-        if (!entities->blocks[entities->hand / BLOCK].memory) {
-            entities->hand = (entities->hand / BLOCK + 1) * BLOCK;
+        uint32_t b = block_of(entities, entities->hand);
+        if (!entities->blocks[b].memory) {
+            entities->hand = (b + 1) << entities->shift;
             continue;
         }
         uint32_t index = entities->hand++;
@@ -302,15 +329,14 @@ int64_t entities_count(const struct entities *entities)
 
 int64_t entities_bytes(const struct entities *entities)
 {
-    return (int64_t)(entities->mask + 1) * (int64_t)sizeof *entities->buckets +
-           (int64_t)entities->blocks_in_use * block_bytes(entities) + entities->share.bytes +
-           entities->share.pool.used + entities->share.pool.idle;
+    return (int64_t)(entities->mask + 1) * (int64_t)sizeof *entities->buckets + entities->touched +
+           entities->share.bytes + entities->share.pool.used + entities->share.pool.idle;
 }
 
 int64_t entities_retained(const struct entities *entities)
 {
     int64_t retained = 0;
-    for (uint32_t i = 0; i < entities->n_blocks * BLOCK; i++)
+    for (uint32_t i = 0; i < end_of(entities); i++)
         if (is_used(entities, i))
             retained += ring_count(at(entities, i));
     return retained;

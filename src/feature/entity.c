@@ -439,16 +439,19 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     return fine;
 }
 
-/* Where a cursor stands, and the next event, whose time ends its way. (A function that only asks memory has no
- * effect in a compiler's eyes: what is not inlined is left out.) */
-static inline __attribute__((always_inline)) void prefetch_cursor(const struct layout *layout, const struct entity *entity, uint32_t position)
+/* Where a cursor stands, and the next event, whose time ends its way. (A function that only asks memory has
+ * no effect in a compiler's eyes: what is not inlined is left out.) */
+static inline __attribute__((always_inline)) void prefetch_cursor(const struct layout *layout,
+                                                                  const struct entity *entity,
+                                                                  uint32_t position)
 {
     const char *event = event_at(layout, entity, position);
     __builtin_prefetch(event);
     __builtin_prefetch(event + layout->event_size + sizeof(int64_t) - 1);
 }
 
-static inline __attribute__((always_inline)) void prefetch_cursors(const struct layout *layout, const struct entity *entity)
+static inline __attribute__((always_inline)) void prefetch_cursors(const struct layout *layout,
+                                                                   const struct entity *entity)
 {
     const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
     for (int f = 0; f < layout->n_frames; f++)
@@ -471,7 +474,8 @@ void entity_prefetch(const struct layout *layout, const struct entity *entity, c
         extremes_prefetch(&layout->extremes[i], entity_at(entity, layout->extremes[i].offset));
 }
 
-void entity_prefetch_events(const struct layout *layout, const struct entity *entity, const union value *values)
+void entity_prefetch_events(const struct layout *layout, const struct entity *entity,
+                            const union value *values)
 {
     if (entity->capacity > RING_PAGE)
         prefetch_cursors(layout, entity);

@@ -1,7 +1,11 @@
 /*
- * Blocks of a few sizes that come and go: given back, they wait for the next of their size, up to a share of
- * what is in use, and go back to the system beyond that. So windows that move on allocate nothing, and what
- * has gone quiet frees its memory.
+ * Blocks of a few sizes that come and go. They are cut from slabs of 2 MiB, one size each, so that millions
+ * of small blocks lie close together and in huge pages: an event touches some twenty lines far apart, and
+ * finding their pages would cost as much as the lines. A block given back is the next of its size to be
+ * taken; a slab without blocks in use goes back to the system, but for a share of what is in use. So windows
+ * that move on allocate nothing, and what has gone quiet frees its memory. Larger blocks are malloc's.
+ *
+ * Under the address sanitizer every block is malloc's, so that it sees what is written beyond one.
  *
  * Threads: one owner.
  */
@@ -11,23 +15,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POOL_SIZES = 48 };
+#include "base/pages.h"
 
+enum { POOL_SIZES = 48, POOL_SLAB = PAGES_HUGE, POOL_LARGEST = 64 << 10 };
+
+struct pool_slab;
+
+/* The slabs of a size. */
 struct pool_list {
     size_t size;
-    void *head; /* each block begins with the address of the next */
+    struct pool_slab *open; /* those with room */
+    uint32_t slabs, empty;  /* all, and those of them without a block in use */
 };
 
 struct pool {
     struct pool_list lists[POOL_SIZES];
     int n;
-    int64_t used, idle; /* bytes */
+    int64_t used, idle; /* bytes of blocks: taken, given back */
 };
 
-/* A block of `size` bytes, at least 8, not zeroed. NULL: no memory. */
+/* A block of `size` bytes, at least 8, not zeroed, as aligned as the size. NULL: no memory. */
 void *pool_take(struct pool *pool, size_t size);
 void pool_give(struct pool *pool, void *block, size_t size); /* takes NULL */
-/* Frees what is idle. */
+/* Gives back what is idle; all blocks have been given back. */
 void pool_done(struct pool *pool);
 
 #endif

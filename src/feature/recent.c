@@ -17,7 +17,7 @@ struct wanted {
     uint8_t tag; /* never 0, which is a free place */
 };
 
-void distinct_key(const char *at, enum pack pack, uint64_t key[2])
+static inline __attribute__((always_inline)) void key_of(const char *at, enum pack pack, uint64_t key[2])
 {
     key[1] = 0;
     if (pack == PACK_DOUBLE || pack == PACK_FLOAT) {
@@ -34,10 +34,15 @@ void distinct_key(const char *at, enum pack pack, uint64_t key[2])
     }
 }
 
-static inline struct wanted wanted_at(const char *at, enum pack pack)
+void distinct_key(const char *at, enum pack pack, uint64_t key[2])
+{
+    key_of(at, pack, key);
+}
+
+static inline __attribute__((always_inline)) struct wanted wanted_at(const char *at, enum pack pack)
 {
     struct wanted wanted;
-    distinct_key(at, pack, wanted.key);
+    key_of(at, pack, wanted.key);
     wanted.hash = hash_word(wanted.key[0], 0);
     if (pack == PACK_WIDE)
         wanted.hash = hash_word(wanted.key[1], wanted.hash);
@@ -45,7 +50,8 @@ static inline struct wanted wanted_at(const char *at, enum pack pack)
     return wanted;
 }
 
-static inline struct wanted wanted_of(const struct linked *linked, const char *event)
+static inline __attribute__((always_inline)) struct wanted wanted_of(const struct linked *linked,
+                                                                     const char *event)
 {
     return wanted_at(event + linked->value, linked->pack);
 }
@@ -113,7 +119,7 @@ static bool find_value(const struct layout *layout, const struct linked *linked,
             continue;
         const char *event = event_at(layout, entity, table->positions[i]);
         uint64_t key[2];
-        distinct_key(event + linked->value, linked->pack, key);
+        key_of(event + linked->value, linked->pack, key);
         if (key[0] == wanted->key[0] && key[1] == wanted->key[1] && !link_of(linked, event).behind) {
             *ret = i;
             return true;
@@ -351,7 +357,8 @@ void recent_done(struct recent *recent, struct pool *pool)
     *recent = (struct recent){0};
 }
 
-static struct wanted wanted_value(const struct linked *linked, const union value *value)
+static inline __attribute__((always_inline)) struct wanted wanted_value(const struct linked *linked,
+                                                                        const union value *value)
 {
     char packed[16];
     pack_put(packed, linked->pack, value);

@@ -28,10 +28,9 @@
 enum {
     SLICE = 4096, /* rows per round: window results and slots of a slice stay in the second-level cache */
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
-    STEPS = 5,    /* to an entity */
-    AHEAD = 8,    /* rows between one and the next */
-    FEW = 16,   /* rows at most that are taken group by group */
-    SWEEP = 64, /* entities looked at together for memory to give back: one per event, but not one by one */
+    AHEAD = 8,    /* rows between a step towards an entity and the next */
+    FEW = 16,     /* rows at most that are taken group by group */
+    SWEEP = 64,   /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
 };
 
@@ -41,6 +40,7 @@ struct state {
     struct parallel *parallel;
     int threads;
     struct program **before[LEVELS], **after; /* one per thread */
+    const struct vector ***roots;             /* of `after`, per thread and feature */
     struct staged *groups;
     struct strings *strings; /* texts in keys and windows; NULL where the plan has none */
     int64_t *times, *floors; /* SLICE */
@@ -204,8 +204,7 @@ static void ask_events(const struct staged *staged, uint32_t row)
 {
     const struct entity *entity = staged->found[row];
     if (staged->layout.n_linked || entity->capacity > RING_PAGE)
-        entity_prefetch_events(&staged->layout, entity,
-                               staged->values + row * staged->layout.group->n_slots);
+        entity_prefetch_events(&staged->layout, entity, staged->values + row * staged->layout.group->n_slots);
 }
 
 /* Every event may have left an entity with nothing. */
@@ -258,33 +257,36 @@ static void step_windows(void *context, int task)
 static bool take_few(struct state *state)
 {
     uint32_t rows[FEW];
+    struct staged *groups = state->groups;
     int n_groups = (int)state->plan->n_groups, n = 0;
-    for (int step = 0; step < STEPS; step++) {
-        for (int g = 0; g < n_groups; g++) {
-            struct staged *staged = &state->groups[g];
-            struct entities *entities = staged->shares[0];
-            int64_t spilled = exact_spilled();
-            if (staged->level != state->level)
-                continue;
-            if (step == 0)
-                n = find_rows(state, staged, 0, rows);
-            for (int j = 0; j < n; j++) {
-                if (step == 0)
-                    ask_bucket(staged, entities, rows[j]);
-                else if (step == 1)
-                    ask_entity(staged, entities, rows[j]);
-                else if (step == 2 && !ask_ring(staged, entities, rows[j]))
-                    return false;
-                else if (step == 3)
-                    ask_events(staged, rows[j]);
-                else if (step == 4 && !take_event(state, staged, entities_share(entities), rows[j]))
-                    return false;
-            }
-            if (step == STEPS - 1)
-                sweep(state, staged, 0, n);
-            entities_share(entities)->bytes += exact_spilled() - spilled;
+    int64_t spilled = exact_spilled();
+    for (int g = 0; g < n_groups; g++)
+        if (groups[g].level == state->level) {
+            n = find_rows(state, &groups[g], 0, rows);
+            for (int j = 0; j < n; j++)
+                ask_bucket(&groups[g], groups[g].shares[0], rows[j]);
         }
-    }
+    for (int g = 0; g < n_groups; g++)
+        for (int j = 0; groups[g].level == state->level && j < n; j++)
+            ask_entity(&groups[g], groups[g].shares[0], rows[j]);
+    for (int g = 0; g < n_groups; g++)
+        for (int j = 0; groups[g].level == state->level && j < n; j++)
+            if (!ask_ring(&groups[g], groups[g].shares[0], rows[j]))
+                return false;
+    for (int g = 0; g < n_groups; g++)
+        for (int j = 0; groups[g].level == state->level && j < n; j++)
+            ask_events(&groups[g], rows[j]);
+    for (int g = 0; g < n_groups; g++)
+        if (groups[g].level == state->level) {
+            struct share *share = entities_share(groups[g].shares[0]);
+            for (int j = 0; j < n; j++)
+                if (!take_event(state, &groups[g], share, rows[j]))
+                    return false;
+            sweep(state, &groups[g], 0, n);
+        }
+    /* On one thread it makes no difference whose sums they are. */
+    if (n_groups)
+        entities_share(groups[0].shares[0])->bytes += exact_spilled() - spilled;
     return true;
 }
 
@@ -309,8 +311,14 @@ static void step_after(void *context, int task)
                     state->windows, row);
         const struct schema *schema = state->plan->features;
         int64_t *nulls = &state->nulls[task * schema->n];
+        if (n == 1 && !state->wanted) {
+            if (!vectors_put_row(state->roots[task], schema, state->features->columns, state->from + row,
+                                 nulls, &state->errors[task]))
+                fail(state);
+            continue;
+        }
         for (int f = 0; f < schema->n; f++) {
-            const struct vector *root = program_root(state->after[task], f);
+            const struct vector *root = state->roots[task][f];
             struct vector blanked;
             if (state->wanted) {
                 blanked = *root;
@@ -520,8 +528,17 @@ static int new_programs(struct state *state, struct error *error)
     int rc = OK;
     for (int level = 0; rc == OK && level < LEVELS; level++)
         rc = new_before(state, level, error);
-    for (int t = 0; rc == OK && t < state->threads; t++)
-        rc = program_new(state->plan->roots, state->plan->features->n, RUN, &state->after[t], error);
+    for (int t = 0; rc == OK && t < state->threads; t++) {
+        int n = state->plan->features->n;
+        rc = program_new(state->plan->roots, n, RUN, &state->after[t], error);
+        if (rc != OK)
+            break;
+        state->roots[t] = memory_new((size_t)n, sizeof **state->roots);
+        if (!state->roots[t])
+            return error_set(error, CODE_MEMORY, "no memory for the windows");
+        for (int f = 0; f < n; f++)
+            state->roots[t][f] = program_root(state->after[t], f);
+    }
     return rc;
 }
 
@@ -576,6 +593,7 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
     state->threads = parallel_threads(state->parallel);
     size_t threads = (size_t)state->threads;
     state->after = memory_new(threads, sizeof *state->after);
+    state->roots = memory_new(threads, sizeof *state->roots);
     state->groups = memory_new(plan->n_groups, sizeof *state->groups);
     state->times = memory_new(SLICE, sizeof *state->times);
     state->floors = memory_new(SLICE, sizeof *state->floors);
@@ -586,8 +604,9 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
         state->wanted = memory_new(SLICE, sizeof *state->wanted);
         state->filtered = memory_new(1, sizeof *state->filtered);
     }
-    if (!state->after || !state->groups || !state->times || !state->floors || !state->windows ||
-        !state->errors || !state->nulls || (plan->where && (!state->wanted || !state->filtered)))
+    if (!state->after || !state->roots || !state->groups || !state->times || !state->floors ||
+        !state->windows || !state->errors || !state->nulls ||
+        (plan->where && (!state->wanted || !state->filtered)))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     if (rc == OK)
         rc = new_groups(state, error);
@@ -620,6 +639,8 @@ void state_free(struct state *state)
                 program_free(state->before[level][t]);
         if (state->after)
             program_free(state->after[t]);
+        if (state->roots)
+            free(state->roots[t]);
     }
     for (int level = 0; level < LEVELS; level++)
         free(state->before[level]);
@@ -627,6 +648,7 @@ void state_free(struct state *state)
     free(state->wanted);
     free(state->filtered);
     free(state->after);
+    free(state->roots);
     free(state->groups);
     free(state->times);
     free(state->floors);

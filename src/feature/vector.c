@@ -82,7 +82,7 @@ void vector_load(const struct column *column, const struct type *type, int64_t f
     }
 }
 
-static void put_state(uint8_t state, uint8_t *validity, int64_t bit, int64_t *nulls, int64_t *errors)
+static inline void put_state(uint8_t state, uint8_t *validity, int64_t bit, int64_t *nulls, int64_t *errors)
 {
     bool value = state == STATE_VALUE;
     validity[bit >> 3] = (uint8_t)((validity[bit >> 3] & ~(1u << (bit & 7))) | (unsigned)value << (bit & 7));
@@ -173,8 +173,7 @@ static bool put_texts(const struct vector *vector, int64_t n, const struct type 
     return true;
 }
 
-/* One row, which is what a batch of one is: without the loops' preparations. */
-static void put_one(const struct vector *vector, const struct type *type, struct column *column, int64_t at)
+static inline void put_one(const struct vector *vector, const struct type *type, struct column *column, int64_t at)
 {
     switch (type->id) {
     case TYPE_DOUBLE:
@@ -193,6 +192,22 @@ static void put_one(const struct vector *vector, const struct type *type, struct
     }
 }
 
+bool vectors_put_row(const struct vector *const *vectors, const struct schema *schema, struct column *columns,
+                     int64_t at, int64_t *nulls, int64_t *errors)
+{
+    for (int i = 0; i < schema->n; i++) {
+        const struct type *type = &schema->fields[i].type;
+        if (vectors[i]->rep == REP_TEXT) {
+            if (!vector_put(vectors[i], 1, type, &columns[i], at, &nulls[i], errors))
+                return false;
+            continue;
+        }
+        put_state(vectors[i]->state[0], columns[i].validity, at, &nulls[i], errors);
+        put_one(vectors[i], type, &columns[i], at);
+    }
+    return true;
+}
+
 bool vector_put(const struct vector *vector, int64_t n, const struct type *type, struct column *column,
                 int64_t at, int64_t *nulls, int64_t *errors)
 {
@@ -200,11 +215,6 @@ bool vector_put(const struct vector *vector, int64_t n, const struct type *type,
         for (int64_t i = 0; i < n; i++)
             *errors += vector->state[i] == STATE_ERROR;
         return put_texts(vector, n, type, column); /* column_append_null counts the NULLs itself */
-    }
-    if (n == 1) {
-        put_state(vector->state[0], column->validity, at, nulls, errors);
-        put_one(vector, type, column, at);
-        return true;
     }
     put_states(vector, n, column->validity, at, nulls, errors);
     if (vector->rep == REP_BOOLEAN)
