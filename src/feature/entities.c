@@ -1,7 +1,9 @@
 /*
  * From keys to entities: an open-addressing table of 8-byte entries (32 bits of the hash, number of the
- * entity) over blocks of entities that never move, so that pointers stay good while the table grows. A block
- * is at most a huge page, of as many entities as a power of two. One whose entities are all gone is freed.
+ * entity). One of another size takes its place a few entries at a time, so that no event waits for all of
+ * them; meanwhile a key is looked for in both. The table stands over blocks of entities that never move, so
+ * that pointers stay good while the table grows. A block is at most a huge page, of as many entities as a
+ * power of two. One whose entities are all gone is freed.
  */
 #include "feature/entities.h"
 
@@ -12,10 +14,20 @@
 #include "feature/ring.h"
 #include "feature/strings.h"
 
-enum { FIRST_BUCKETS = 1024, NONE = UINT32_MAX };
+enum {
+    FIRST_BUCKETS = 1024,
+    NONE = UINT32_MAX,
+    MOVED = UINT32_MAX,
+    AT_A_TIME = 32 /* buckets that are moved with every entity that comes or goes */
+};
 
 struct bucket {
-    uint32_t tag, number; /* number 0 = empty, else index + 1 */
+    uint32_t tag, number; /* number 0 = empty, MOVED, else index + 1 */
+};
+
+struct key_table {
+    struct bucket *buckets;
+    uint32_t mask;
 };
 
 struct block {
@@ -29,8 +41,8 @@ struct block {
 
 struct entities {
     struct share share;
-    struct bucket *buckets;
-    uint32_t mask;
+    struct key_table now, old; /* old: what is yet to be moved */
+    uint32_t moved;            /* buckets of the old one that were */
     uint32_t n;
     struct block *blocks;
     size_t n_blocks, blocks_capacity, blocks_in_use;
@@ -65,18 +77,18 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
 {
     struct entities *entities = memory_new(1, sizeof *entities);
     if (entities)
-        entities->buckets = memory_new(FIRST_BUCKETS, sizeof *entities->buckets);
-    if (!entities || !entities->buckets) {
+        entities->now.buckets = memory_new(FIRST_BUCKETS, sizeof *entities->now.buckets);
+    if (!entities || !entities->now.buckets) {
         free(entities);
         return error_set(error, CODE_MEMORY, "no memory for the entities of a window");
     }
     int rc = share_init(layout, strings, &entities->share, error);
     if (rc != OK) {
-        free(entities->buckets);
+        free(entities->now.buckets);
         free(entities);
         return rc;
     }
-    entities->mask = FIRST_BUCKETS - 1;
+    entities->now.mask = FIRST_BUCKETS - 1;
     while (entities->shift < 14 && layout->entity_size << (entities->shift + 1) <= PAGES_HUGE)
         entities->shift++;
     entities->open = NONE;
@@ -112,28 +124,49 @@ void entities_free(struct entities *entities)
     for (size_t b = 0; b < entities->n_blocks; b++)
         pages_free(entities->blocks[b].memory, block_bytes(entities));
     free(entities->blocks);
-    free(entities->buckets);
+    free(entities->now.buckets);
+    free(entities->old.buckets);
     share_done(&entities->share);
     free(entities);
 }
 
+/* A table without an entry that was moved, and without the key: where it belongs. */
+static void put(const struct key_table *table, struct bucket bucket)
+{
+    uint32_t i = bucket.tag & table->mask;
+    while (table->buckets[i].number)
+        i = (i + 1) & table->mask;
+    table->buckets[i] = bucket;
+}
+
+static void move_some(struct entities *entities, uint32_t n)
+{
+    struct key_table *old = &entities->old;
+    if (!old->buckets)
+        return;
+    for (; n && entities->moved <= old->mask; n--, entities->moved++) {
+        struct bucket *bucket = &old->buckets[entities->moved];
+        if (bucket->number && bucket->number != MOVED)
+            put(&entities->now, *bucket);
+        if (bucket->number)
+            bucket->number = MOVED;
+    }
+    if (entities->moved > old->mask) {
+        free(old->buckets);
+        *old = (struct key_table){NULL, 0};
+    }
+}
+
+/* Begins to move to a table of another size. */
 static bool resize(struct entities *entities, uint32_t size)
 {
-    uint32_t mask = size - 1;
     struct bucket *buckets = size ? memory_new(size, sizeof *buckets) : NULL;
     if (!buckets)
         return false;
-    for (uint32_t i = 0; i <= entities->mask; i++) {
-        if (!entities->buckets[i].number)
-            continue;
-        uint32_t j = entities->buckets[i].tag & mask;
-        while (buckets[j].number)
-            j = (j + 1) & mask;
-        buckets[j] = entities->buckets[i];
-    }
-    free(entities->buckets);
-    entities->buckets = buckets;
-    entities->mask = mask;
+    move_some(entities, UINT32_MAX);
+    entities->old = entities->now;
+    entities->now = (struct key_table){buckets, size - 1};
+    entities->moved = 0;
     return true;
 }
 
@@ -220,23 +253,26 @@ static inline bool same_key(const uint64_t *a, const uint64_t *b, int n_words)
     return true;
 }
 
-/* The bucket of a key, or the empty one where it belongs. */
-static inline uint32_t find_bucket(const struct entities *entities, uint32_t tag, const uint64_t *key)
+/* The bucket of a key, or the empty one where it belongs; NULL: there is no table. */
+static inline struct bucket *find_bucket(const struct entities *entities, const struct key_table *table,
+                                         uint32_t tag, const uint64_t *key)
 {
     const struct layout *layout = entities->share.layout;
-    uint32_t i = tag & entities->mask;
-    for (; entities->buckets[i].number; i = (i + 1) & entities->mask)
-        if (entities->buckets[i].tag == tag &&
-            same_key(entity_keys(layout, at(entities, entities->buckets[i].number - 1)), key,
-                     layout->n_words))
-            return i;
-    return i;
+    uint32_t i = tag & table->mask;
+    if (!table->buckets)
+        return NULL;
+    for (; table->buckets[i].number; i = (i + 1) & table->mask)
+        if (table->buckets[i].tag == tag && table->buckets[i].number != MOVED &&
+            same_key(entity_keys(layout, at(entities, table->buckets[i].number - 1)), key, layout->n_words))
+            break;
+    return &table->buckets[i];
 }
 
 static struct entity *add(struct entities *entities, uint32_t tag, const uint64_t *key)
 {
     const struct layout *layout = entities->share.layout;
-    if ((uint64_t)entities->n * 2 >= entities->mask && !resize(entities, (entities->mask + 1) * 2))
+    move_some(entities, AT_A_TIME);
+    if ((uint64_t)entities->n * 2 >= entities->now.mask && !resize(entities, (entities->now.mask + 1) * 2))
         return NULL;
     uint32_t index = take_place(entities);
     if (index == NONE)
@@ -246,23 +282,26 @@ static struct entity *add(struct entities *entities, uint32_t tag, const uint64_
     entity->position = INT64_MIN;
     entity->used = true;
     memcpy(entity_keys(layout, entity), key, (size_t)layout->n_words * 8);
-    entities->buckets[find_bucket(entities, tag, key)] = (struct bucket){tag, index + 1};
+    put(&entities->now, (struct bucket){tag, index + 1});
     entities->n++;
     return entity;
 }
 
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new)
 {
-    uint32_t tag = (uint32_t)hash, i = find_bucket(entities, tag, key);
-    *ret_new = !entities->buckets[i].number;
-    return *ret_new ? add(entities, tag, key) : at(entities, entities->buckets[i].number - 1);
+    uint32_t tag = (uint32_t)hash;
+    const struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
+    if (!bucket->number && entities->old.buckets)
+        bucket = find_bucket(entities, &entities->old, tag, key);
+    *ret_new = !bucket->number;
+    return *ret_new ? add(entities, tag, key) : at(entities, bucket->number - 1);
 }
 
 /* Closes the gap that an emptied bucket leaves in the run of those behind it. */
-static void empty_bucket(struct entities *entities, uint32_t gap)
+static void empty_bucket(const struct key_table *table, struct bucket *bucket)
 {
-    struct bucket *buckets = entities->buckets;
-    uint32_t mask = entities->mask;
+    struct bucket *buckets = table->buckets;
+    uint32_t mask = table->mask, gap = (uint32_t)(bucket - buckets);
     for (uint32_t i = (gap + 1) & mask; buckets[i].number; i = (i + 1) & mask) {
         uint32_t home = buckets[i].tag & mask;
         if (((i - home) & mask) >= ((i - gap) & mask)) {
@@ -279,13 +318,19 @@ static void remove_entity(struct entities *entities, uint32_t index)
     struct entity *entity = at(entities, index);
     const uint64_t *key = entity_keys(layout, entity);
     uint32_t tag = (uint32_t)entities_hash(key, layout->n_words);
-    empty_bucket(entities, find_bucket(entities, tag, key));
+    struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
+    if (bucket->number)
+        empty_bucket(&entities->now, bucket);
+    else
+        find_bucket(entities, &entities->old, tag, key)->number = MOVED;
     entities->n--;
     entity_done(&entities->share, entity);
     give_place(entities, index);
     /* A smaller table is as good; without memory for it the larger one is, too. */
-    if (entities->mask >= FIRST_BUCKETS && entities->n < entities->mask / 16)
-        resize(entities, (entities->mask + 1) / 4);
+    move_some(entities, AT_A_TIME);
+    if (entities->now.mask >= FIRST_BUCKETS && entities->n < entities->now.mask / 16 &&
+        !entities->old.buckets)
+        resize(entities, (entities->now.mask + 1) / 4);
 }
 
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
@@ -295,7 +340,7 @@ void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
         if (entities->hand >= all)
             entities->hand = 0;
         uint32_t b = block_of(entities, entities->hand);
-        if (!entities->blocks[b].memory) {
+        if (!entities->blocks[b].memory || place_of(entities, entities->hand) >= entities->blocks[b].fresh) {
             entities->hand = (b + 1) << entities->shift;
             continue;
         }
@@ -307,19 +352,28 @@ void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 
 void entities_prefetch(const struct entities *entities, uint64_t hash)
 {
-    __builtin_prefetch(&entities->buckets[(uint32_t)hash & entities->mask]);
+    __builtin_prefetch(&entities->now.buckets[(uint32_t)hash & entities->now.mask]);
+    if (entities->old.buckets)
+        __builtin_prefetch(&entities->old.buckets[(uint32_t)hash & entities->old.mask]);
+}
+
+/* The entity that a key has, by its tag alone. */
+static const char *guess(const struct entities *entities, const struct key_table *table, uint32_t tag)
+{
+    uint32_t i = tag & table->mask;
+    for (; table->buckets && table->buckets[i].number; i = (i + 1) & table->mask)
+        if (table->buckets[i].tag == tag && table->buckets[i].number != MOVED)
+            return (const char *)at(entities, table->buckets[i].number - 1);
+    return NULL;
 }
 
 void entities_prefetch_entity(const struct entities *entities, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)hash, i = tag & entities->mask;
-    for (; entities->buckets[i].number; i = (i + 1) & entities->mask)
-        if (entities->buckets[i].tag == tag) {
-            const char *entity = (const char *)at(entities, entities->buckets[i].number - 1);
-            for (size_t line = 0; line < entities->share.layout->entity_size; line += 64)
-                __builtin_prefetch(entity + line);
-            return;
-        }
+    const char *entity = guess(entities, &entities->now, (uint32_t)hash);
+    if (!entity)
+        entity = guess(entities, &entities->old, (uint32_t)hash);
+    for (size_t line = 0; entity && line < entities->share.layout->entity_size; line += 64)
+        __builtin_prefetch(entity + line);
 }
 
 int64_t entities_count(const struct entities *entities)
@@ -329,8 +383,11 @@ int64_t entities_count(const struct entities *entities)
 
 int64_t entities_bytes(const struct entities *entities)
 {
-    return (int64_t)(entities->mask + 1) * (int64_t)sizeof *entities->buckets + entities->touched +
-           entities->share.bytes + entities->share.pool.used + entities->share.pool.idle;
+    int64_t buckets = (int64_t)entities->now.mask + 1;
+    if (entities->old.buckets)
+        buckets += (int64_t)entities->old.mask + 1;
+    return buckets * (int64_t)sizeof(struct bucket) + entities->touched + entities->share.bytes +
+           entities->share.pool.used + entities->share.pool.idle;
 }
 
 int64_t entities_retained(const struct entities *entities)

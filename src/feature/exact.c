@@ -168,7 +168,7 @@ static bool divide_fast(__int128 sum, uint64_t n, double *ret)
 {
     int64_t high = (int64_t)(sum >> 64);
     uint64_t low = (uint64_t)sum, bits;
-    if ((uint64_t)(high + (INT64_C(1) << 41)) >> 42 || n >> 26)
+    if (((uint64_t)high + (UINT64_C(1) << 41)) >> 42 || n >> 26)
         return false;
     double a = (double)high * 0x1p64, b = (double)(int64_t)(low >> 32) * 0x1p32;
     double hi = a + b, lo = b - (hi - a) + (double)(int64_t)(low & UINT32_MAX);
