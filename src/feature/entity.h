@@ -54,9 +54,9 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
 /* After a late view was read: the frames go back to where they stood, a too late event out again. */
 bool entity_settle(struct share *share, struct entity *entity, const struct view *view);
 
-/* Asks memory for what entity_take will touch: the newest events, where the frames' cursors stand, and what is
- * looked up for the values that arrive. Then, by what came, for events in pages and for those with an arriving
- * value. */
+/* Asks memory for what entity_take will touch: the newest events, where the frames' cursors stand, and
+ * what is looked up for the values that arrive. Then, by what came, for events in pages and for those
+ * with an arriving value. */
 void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values);
 void entity_prefetch_events(const struct layout *layout, const struct entity *entity,
                             const union value *values);

@@ -56,7 +56,8 @@ static inline void extremes_value(const struct extreme *shape, const struct extr
 }
 
 /* Asks memory for the newest, which a new event is compared with, and for the oldest. */
-static inline __attribute__((always_inline)) void extremes_prefetch(const struct extreme *shape, const struct extremes *extremes)
+static inline __attribute__((always_inline)) void extremes_prefetch(const struct extreme *shape,
+                                                                    const struct extremes *extremes)
 {
     if (!extremes->capacity)
         return;

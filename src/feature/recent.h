@@ -58,7 +58,8 @@ void recent_remove(const struct layout *layout, const struct linked *linked, str
                    uint32_t position);
 void recent_done(struct recent *recent, struct pool *pool);
 
-/* Asks memory for where an arriving value will be looked up; then, by that, for the last event that has it. */
+/* Asks memory for where an arriving value will be looked up; then, by that, for the last event that has
+ * it. */
 void recent_prefetch(const struct linked *linked, const struct entity *entity, const union value *value);
 void recent_prefetch_last(const struct layout *layout, const struct linked *linked,
                           const struct entity *entity, const union value *value);

@@ -30,7 +30,7 @@ enum {
     RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
     AHEAD = 8,    /* rows between a step towards an entity and the next */
     FEW = 16,     /* rows at most that are taken group by group */
-    SWEEP = 64,   /* entities looked at together for memory to give back: one per event, but not one by one */
+    SWEEP = 16,   /* entities looked at together for memory to give back: one per event, but not one by one */
     LEVELS = 2
 };
 

@@ -173,7 +173,8 @@ static bool put_texts(const struct vector *vector, int64_t n, const struct type 
     return true;
 }
 
-static inline void put_one(const struct vector *vector, const struct type *type, struct column *column, int64_t at)
+static inline void put_one(const struct vector *vector, const struct type *type, struct column *column,
+                           int64_t at)
 {
     switch (type->id) {
     case TYPE_DOUBLE:
@@ -192,8 +193,8 @@ static inline void put_one(const struct vector *vector, const struct type *type,
     }
 }
 
-bool vectors_put_row(const struct vector *const *vectors, const struct schema *schema, struct column *columns,
-                     int64_t at, int64_t *nulls, int64_t *errors)
+bool vectors_put_row(const struct vector *const *vectors, const struct schema *schema,
+                     struct column *columns, int64_t at, int64_t *nulls, int64_t *errors)
 {
     for (int i = 0; i < schema->n; i++) {
         const struct type *type = &schema->fields[i].type;
