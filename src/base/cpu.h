@@ -10,7 +10,7 @@
 /* The processors that this process may run on (its affinity), at least 1, at most LIMIT_THREADS. */
 int cpu_count(void);
 
-bool cpu_has_avx2(void);   /* AVX2 and FMA */
+bool cpu_has_avx2(void);   /* AVX2, FMA, POPCNT, BMI and BMI2 */
 bool cpu_has_avx512(void); /* AVX-512 F, BW, DQ and VL */
 
 enum { CPU_NAME_SIZE = 128 };

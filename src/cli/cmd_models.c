@@ -1,4 +1,5 @@
 /* shrike models list | show | alias | stage | rm */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "base/limits.h"
 #include "cli/commands.h"
+#include "model/model.h"
 #include "registry/manifest.h"
 #include "registry/registry.h"
 
@@ -156,6 +158,21 @@ static void show_section(yyjson_val *root, const char *key)
     show_value("", value, 0);
 }
 
+/* What scores the model on this machine. A model that cannot be loaded is shown as far as it can be. */
+static void show_kernel(const struct manifest *manifest, const struct place *place)
+{
+    char path[PATH_MAX];
+    struct model *model;
+    struct error error = {0};
+    (void)snprintf(path, sizeof path, "%s/%s", place->directory, manifest->model_file);
+    if (model_load(path, &model, &error)) {
+        printf("kernel      none: %s\n", error.message);
+        return;
+    }
+    printf("kernel      %s: %s\n", model_kernel(model), model_kernel_why(model));
+    model_unref(model);
+}
+
 static void show_head(const struct manifest *manifest, const struct place *place)
 {
     printf("name        %s\n", manifest->name[0] ? manifest->name : "-");
@@ -164,6 +181,7 @@ static void show_head(const struct manifest *manifest, const struct place *place
     printf("directory   %s\n", place->directory);
     printf("model       %s (%s %s)\n", manifest->model_file, manifest->model_flavor,
            manifest->model_library_version);
+    show_kernel(manifest, place);
     printf("plan        %s, SHA-256 %s\n", manifest->plan_file, manifest->plan_sha256);
     printf("rules       %s\n", manifest->rules_file ? manifest->rules_file : "none");
     if (manifest->threshold == manifest->threshold)

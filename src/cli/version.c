@@ -6,10 +6,15 @@
 
 #include "base/cpu.h"
 #include "cli/parse.h"
+#include "model/model.h"
 
 int version_print(FILE *out, bool json, struct error *error)
 {
     char xgboost[32], cpu[CPU_NAME_SIZE];
+    const char *kernel, *why;
+    int code = model_kernel_default(&kernel, &why, error);
+    if (code)
+        return code;
     int major, minor, patch;
     XGBoostVersion(&major, &minor, &patch);
     snprintf(xgboost, sizeof xgboost, "%d.%d.%d", major, minor, patch);
@@ -19,7 +24,7 @@ int version_print(FILE *out, bool json, struct error *error)
     if (!json) {
         fprintf(out, "shrike %s\nDuckDB %s, XGBoost %s, SQLite %s, yyjson %s\n", SHRIKE_VERSION, duckdb,
                 xgboost, sqlite3_libversion(), YYJSON_VERSION_STRING);
-        fprintf(out, "kernel scalar; %s, %d processors,%s%s\n", cpu, cpu_count(),
+        fprintf(out, "kernel %s, as %s; %s, %d processors,%s%s\n", kernel, why, cpu, cpu_count(),
                 cpu_has_avx2() ? " AVX2" : " no AVX2", cpu_has_avx512() ? " AVX-512" : "");
         return OK;
     }
@@ -31,7 +36,7 @@ int version_print(FILE *out, bool json, struct error *error)
     yyjson_mut_obj_add_str(document, root, "xgboost", xgboost);
     yyjson_mut_obj_add_str(document, root, "sqlite", sqlite3_libversion());
     yyjson_mut_obj_add_str(document, root, "yyjson", YYJSON_VERSION_STRING);
-    yyjson_mut_obj_add_str(document, root, "kernel", "scalar");
+    yyjson_mut_obj_add_str(document, root, "kernel", kernel);
     yyjson_mut_obj_add_str(document, root, "cpu", cpu);
     yyjson_mut_obj_add_int(document, root, "processors", cpu_count());
     yyjson_mut_obj_add_bool(document, root, "avx2", cpu_has_avx2());

@@ -35,6 +35,12 @@ static const char *kind_kernel(const struct model *model)
     return "scalar";
 }
 
+static const char *kind_kernel_why(const struct model *model)
+{
+    (void)model;
+    return "linear models have one kernel";
+}
+
 static void kind_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)
 {
     const struct gblinear *self = of(model);
@@ -102,6 +108,7 @@ static void kind_free(struct model *model)
 static const struct model_kind gblinear_kind = {
     .name = "linear",
     .kernel = kind_kernel,
+    .kernel_why = kind_kernel_why,
     .predict = kind_predict,
     .explain_scratch = kind_explain_scratch,
     .explain = kind_explain,

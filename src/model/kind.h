@@ -16,6 +16,7 @@ enum { MODEL_LIBRARY_SIZE = 32 };
 struct model_kind {
     const char *name;
     const char *(*kernel)(const struct model *model);
+    const char *(*kernel_why)(const struct model *model);
     void (*predict)(const struct model *model, const float *rows, size_t n, float *ret_scores);
     size_t (*explain_scratch)(const struct model *model);
     void (*explain)(const struct model *model, const float *rows, size_t n, double *ret_contributions,

@@ -238,6 +238,11 @@ const char *model_library_version(const struct model *model)
     return model->library;
 }
 
+const char *model_kernel_why(const struct model *model)
+{
+    return model->kind->kernel_why(model);
+}
+
 int model_features(const struct model *model)
 {
     return model->features;

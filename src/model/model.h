@@ -43,7 +43,13 @@ struct model *model_ref(struct model *model);
 void model_unref(struct model *model); /* takes NULL */
 
 const char *model_kind(const struct model *model);   /* "forest", "linear" */
-const char *model_kernel(const struct model *model); /* what scores it: "scalar" */
+/* What scores it, and why that: of forests "scalar", "avx2" or "avx512" for compiled ones, "plain" where
+ * walking the trees as they are is faster; else "scalar". SHRIKE_KERNEL in the environment names the kernel
+ * of models that are loaded after it was set. */
+const char *model_kernel(const struct model *model);
+const char *model_kernel_why(const struct model *model);
+/* The kernel of this processor for compiled forests. */
+int model_kernel_default(const char **ret, const char **ret_why, struct error *error);
 int model_features(const struct model *model);
 int model_outputs(const struct model *model); /* scores per row: 1, or one per class */
 /* Margins per row: what the outputs are made of and what is explained; differs from the outputs where a score

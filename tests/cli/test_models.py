@@ -1,6 +1,7 @@
 """shrike models: names, stages and aliases of versions that were really trained; damage; MLflow."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -62,6 +63,7 @@ def test_show(models, project):
     text = models("show", "models:/fraud/2", check=True).stdout
     for part in ("version     2", "plan        features.sql, SHA-256 ", "customer_mean_7d", "checksum ok"):
         assert part in text
+    assert re.search(r"^kernel      (plain|scalar|avx2|avx512): \w", text, re.M)
     manifest = json.loads(models("show", "models/fraud/2", "--json", check=True).stdout)
     assert manifest == json.loads((project / "models/fraud/2/shrike.json").read_text())
     assert [feature["name"] for feature in manifest["features"]][:3] == ["amount", "weekend", "night"]

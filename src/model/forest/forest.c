@@ -1,17 +1,15 @@
-#include "model/forest/forest.h"
-
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/limits.h"
 #include "base/memory.h"
+#include "model/forest/engine.h"
 #include "model/forest/import.h"
 #include "model/kind.h"
 
-/* The kind "forest". */
+/* The kind "forest": the trained model and, beside it, the engine that scores it. */
 struct forest_model {
     struct model face;
     struct forest forest;
+    struct forest_engine engine;
 };
 
 static const struct forest_model *of(const struct model *model)
@@ -21,23 +19,17 @@ static const struct forest_model *of(const struct model *model)
 
 static const char *kind_kernel(const struct model *model)
 {
-    (void)model;
-    return "scalar";
+    return forest_engine_name(&of(model)->engine);
 }
 
-/* The margins of a block of rows lie on the stack: at least one row, as LIMIT_MODEL_OUTPUTS fit. */
+static const char *kind_kernel_why(const struct model *model)
+{
+    return of(model)->engine.why;
+}
+
 static void kind_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)
 {
-    const struct forest *forest = &of(model)->forest;
-    double margins[LIMIT_MODEL_OUTPUTS];
-    size_t groups = (size_t)forest->head.groups, block = LIMIT_MODEL_OUTPUTS / groups;
-    size_t outputs = (size_t)forest_outputs(forest), width = (size_t)forest->head.features;
-    block = block < 64 ? block : 64;
-    for (size_t from = 0; from < n; from += block) {
-        size_t count = n - from < block ? n - from : block;
-        forest_margins(forest, rows + from * width, count, margins);
-        forest_apply_link(&forest->head, margins, count, ret_scores + from * outputs);
-    }
+    forest_engine_predict(&of(model)->engine, rows, n, ret_scores);
 }
 
 static size_t kind_explain_scratch(const struct model *model)
@@ -59,6 +51,7 @@ static void kind_importance(const struct model *model, struct importance *ret)
 static void kind_free(struct model *model)
 {
     struct forest_model *self = (struct forest_model *)model;
+    forest_engine_done(&self->engine);
     forest_done(&self->forest);
     free(self);
 }
@@ -66,6 +59,7 @@ static void kind_free(struct model *model)
 static const struct model_kind forest_kind = {
     .name = "forest",
     .kernel = kind_kernel,
+    .kernel_why = kind_kernel_why,
     .predict = kind_predict,
     .explain_scratch = kind_explain_scratch,
     .explain = kind_explain,
@@ -103,17 +97,24 @@ int forest_model_new(struct forest *forest, char **names, const int *order, stru
     for (int32_t i = 0; order && i < forest->roots[forest->trees]; i++)
         if (forest->nodes[i].test != FOREST_LEAF)
             forest->nodes[i].feature = order[forest->nodes[i].feature];
-    if (!self || !find_categorical(forest, &categorical) ||
-        !model_names_sort(names, forest->head.features, order)) {
-        free(categorical);
+    if (!self || !find_categorical(forest, &categorical)) {
         free(self);
         return error_set(error, CODE_MEMORY, "no memory for a forest");
+    }
+    self->forest = *forest; /* where it stays: the engine refers to it */
+    int code = forest_engine_init(&self->engine, &self->forest, error);
+    if (!code && !model_names_sort(names, forest->head.features, order))
+        code = error_set(error, CODE_MEMORY, "no memory for the model's feature names");
+    if (code) {
+        forest_engine_done(&self->engine);
+        free(categorical);
+        free(self);
+        return code;
     }
     model_init(&self->face, &forest_kind, forest->head.features, names);
     self->face.categorical = categorical;
     self->face.outputs = forest_outputs(forest);
     self->face.margins = forest->head.groups;
-    self->forest = *forest;
     *forest = (struct forest){0};
     *ret = &self->face;
     return OK;

@@ -27,6 +27,11 @@ static const char *kind_kernel(const struct model *model)
     return model_kernel(of(model)->trees);
 }
 
+static const char *kind_kernel_why(const struct model *model)
+{
+    return model_kernel_why(of(model)->trees);
+}
+
 /* What the trees take of one row. */
 static void prepare(const struct onnx_model *self, const float *row, float *ret)
 {
@@ -140,6 +145,7 @@ static void kind_free(struct model *model)
 static const struct model_kind onnx_kind = {
     .name = "forest",
     .kernel = kind_kernel,
+    .kernel_why = kind_kernel_why,
     .predict = kind_predict,
     .explain_scratch = kind_explain_scratch,
     .explain = kind_explain,
