@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/answer.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "feature/state.h"
@@ -22,41 +23,9 @@ struct shrike_state {
     int64_t unknown_enums;
 };
 
-_Static_assert(sizeof((struct shrike_error *)0)->place >= ERROR_PLACE_SIZE, "a place must fit");
-_Static_assert(sizeof((struct shrike_error *)0)->message >= ERROR_MESSAGE_SIZE, "a message must fit");
 _Static_assert(SHRIKE_TIME_S == (int)TIME_UNIT_S && SHRIKE_TIME_MS == (int)TIME_UNIT_MS &&
                    SHRIKE_TIME_US == (int)TIME_UNIT_US,
                "time units have one numbering");
-
-const char *shrike_version(void)
-{
-    return SHRIKE_VERSION;
-}
-
-const char *shrike_code_name(int code)
-{
-    for (int i = 0; i < CODE_COUNT; i++) {
-        if (code_info((enum code)i)->exit_status == code)
-            return code_info((enum code)i)->name;
-    }
-    return "unknown";
-}
-
-/* The inner code as the caller's, with its error. */
-static int answer(int rc, const struct error *from, struct shrike_error *to)
-{
-    if (rc == OK)
-        return SHRIKE_OK;
-    int code = code_info((enum code)rc)->exit_status;
-    if (to) {
-        to->code = code;
-        to->line = from->line;
-        to->column = from->column;
-        memcpy(to->place, from->place, sizeof from->place);
-        memcpy(to->message, from->message, sizeof from->message);
-    }
-    return code;
-}
 
 /* Takes the plan over. */
 static int wrap(struct plan *plan, struct shrike_plan **ret, struct error *error)
@@ -80,7 +49,7 @@ int shrike_plan_compile(const char *sql, size_t size, const char *name, struct s
     int rc = plan_compile(sql, size, name, &plan, &inner);
     if (rc == OK)
         rc = wrap(plan, ret_plan, &inner);
-    return answer(rc, &inner, error);
+    return api_answer(rc, &inner, error);
 }
 
 int shrike_plan_load(const char *path, struct shrike_plan **ret_plan, struct shrike_error *error)
@@ -91,7 +60,7 @@ int shrike_plan_load(const char *path, struct shrike_plan **ret_plan, struct shr
     int rc = plan_load(path, &plan, &inner);
     if (rc == OK)
         rc = wrap(plan, ret_plan, &inner);
-    return answer(rc, &inner, error);
+    return api_answer(rc, &inner, error);
 }
 
 void shrike_plan_free(struct shrike_plan *plan)
@@ -115,7 +84,7 @@ static int export_schema(struct schema *schema, struct ArrowSchema *ret, struct 
             array.release(&array);
         table_done(&empty);
     }
-    return answer(rc, &inner, error);
+    return api_answer(rc, &inner, error);
 }
 
 int shrike_plan_events(const struct shrike_plan *plan, struct ArrowSchema *ret_schema,
@@ -190,7 +159,8 @@ int shrike_state_new(const struct shrike_plan *plan, const struct shrike_options
     static const struct shrike_options defaults = {.size = sizeof defaults};
     struct error inner;
     error_clear(&inner);
-    return answer(state_start(plan->plan, options ? options : &defaults, ret_state, &inner), &inner, error);
+    return api_answer(state_start(plan->plan, options ? options : &defaults, ret_state, &inner), &inner,
+                      error);
 }
 
 void shrike_state_free(struct shrike_state *state)
@@ -285,7 +255,7 @@ int shrike_state_take(struct shrike_state *state, const struct ArrowSchema *even
     struct error inner;
     error_clear(&inner);
     int rc = take(state, events_schema, events, ret_features_schema, ret_features, &inner);
-    return answer(rc, &inner, error);
+    return api_answer(rc, &inner, error);
 }
 
 const uint8_t *shrike_state_filtered(const struct shrike_state *state)

@@ -1,6 +1,7 @@
-"""Shrike as a library: its examples for C and Python, installed; the bits of `shrike features`."""
+"""Shrike as a library, installed: examples for C and Python, the bits of `shrike features` and of models."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -35,16 +37,24 @@ def library_of(prefix):
     return sorted(prefix.rglob("libshrike.so.0"))[0]
 
 
-@pytest.fixture(scope="module")
-def shrike_features(prefix):
-    """examples/python as a module that uses the installed library."""
+def example(prefix, name):
+    """A file of examples/python as a module that uses the installed library."""
     os.environ["SHRIKE_LIBRARY"] = str(library_of(prefix))
-    path = ROOT / "examples/python/shrike_features.py"
-    spec = importlib.util.spec_from_file_location("shrike_features", path)
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"examples/python/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     del os.environ["SHRIKE_LIBRARY"]
     return module
+
+
+@pytest.fixture(scope="module")
+def shrike_features(prefix):
+    return example(prefix, "shrike_features")
+
+
+@pytest.fixture(scope="module")
+def shrike_scorer(prefix):
+    return example(prefix, "shrike_scorer")
 
 
 @pytest.fixture(scope="module")
@@ -224,9 +234,128 @@ def test_the_c_example_compiles_and_runs(prefix, tmp_path):
     assert result.stdout.splitlines() == ["count_1d sum_1d", "1 10.50", "2 30.50", "2 25.25"]
 
 
-def test_the_header_is_good_for_cplusplus(prefix, tmp_path):
+@pytest.mark.parametrize("header", ["features", "scorer"])
+def test_the_headers_are_good_for_cplusplus(prefix, tmp_path, header):
     if not shutil.which("c++"):
         pytest.skip("no C++ compiler")
     source = tmp_path / "main.cpp"
-    source.write_text('#include <shrike/features.h>\nint main() { return shrike_version()[0] != \'0\'; }\n')
+    source.write_text(f"#include <shrike/{header}.h>\nint main() {{ return shrike_version()[0] != '0'; }}\n")
     assert subprocess.run([compiled(prefix, tmp_path, "c++", source)]).returncode == 0
+
+
+def logit(scores):
+    scores = scores.astype("float64")
+    return np.log(scores / (1 - scores))
+
+
+def stumps():
+    """An XGBoost model of two trees with names, and what it makes of rows of three features."""
+    trees = [
+        {
+            "tree_param": {"num_nodes": "3"},
+            "left_children": [1, -1, -1],
+            "right_children": [2, -1, -1],
+            "split_indices": [feature, 0, 0],
+            "split_conditions": [threshold, low, high],
+            "default_left": [1, 0, 0],
+            "sum_hessian": [4, 1, 3],
+            "loss_changes": [1, 0, 0],
+        }
+        for feature, threshold, low, high in [(0, 0.5, -1, 0.5), (2, -1, 2, 0.25)]
+    ]
+    learner = {
+        "feature_names": ["amount", "night", "count"],
+        "learner_model_param": {"base_score": "0", "num_feature": "3"},
+        "objective": {"name": "reg:squarederror"},
+        "gradient_booster": {"name": "gbtree", "model": {"trees": trees}},
+    }
+    return json.dumps({"learner": learner}).encode()
+
+
+STUMP_ROWS = [[0, 7, -2], [0.5, 7, -1], [float("nan"), 7, 5]]
+STUMP_SCORES = [1, 0.75, -0.75]
+
+
+def test_a_scorer_gives_scores_and_contributions(shrike_scorer):
+    scorer = shrike_scorer.Scorer(stumps())
+    assert (scorer.format, scorer.names) == ("XGBoost JSON", ["amount", "night", "count"])
+    rows = np.array(STUMP_ROWS, "float32")
+    assert scorer.predict(rows).ravel().tolist() == STUMP_SCORES
+    contributions = scorer.explain(rows)
+    assert contributions.shape == (3, 1, 4)
+    assert np.allclose(contributions.sum(axis=2).ravel(), STUMP_SCORES, atol=1e-6)
+    assert (contributions[:, 0, 1] == 0).all()
+    assert scorer.predict(rows[:0]).shape == (0, 1)
+    nameless = shrike_scorer.Scorer(stumps().replace(b"feature_names", b"other"))
+    assert nameless.names is None
+    assert nameless.predict(rows).ravel().tolist() == STUMP_SCORES
+
+
+def test_arrow_rows_are_not_copied(shrike_scorer):
+    flat = pa.array(np.array([[9, 9, 9], *STUMP_ROWS], "float32").ravel())
+    array = pa.FixedSizeListArray.from_arrays(flat, 3).slice(1)
+    rows = shrike_scorer.rows_of(array)
+    assert rows.ctypes.data == flat.buffers()[1].address + 3 * 4
+    assert shrike_scorer.Scorer(stumps()).predict(rows).ravel().tolist() == STUMP_SCORES
+    with pytest.raises(ValueError, match="NULL"):
+        shrike_scorer.rows_of(pa.array([[1, 2, 3], None], pa.list_(pa.float32(), 3)))
+
+
+def test_rows_that_would_be_copied_or_do_not_fit_are_exceptions(shrike_scorer):
+    scorer = shrike_scorer.Scorer(stumps())
+    rows = np.zeros((4, 3), "float32")
+    for wrong in rows.astype("float64"), np.asfortranarray(rows), rows[:, ::2], rows[0]:
+        with pytest.raises(ValueError, match="rows are float32, n x features"):
+            scorer.predict(wrong)
+    for ask in scorer.predict, scorer.explain:
+        with pytest.raises(shrike_scorer.ShrikeError, match="rows of 2 features, the model has 3") as caught:
+            ask(np.zeros((4, 2), "float32"))
+        assert caught.value.code == 3
+    with pytest.raises(shrike_scorer.ShrikeError, match="not whole JSON") as caught:
+        shrike_scorer.Scorer(stumps()[:-9])
+    assert caught.value.code == 7
+    with pytest.raises(shrike_scorer.ShrikeError, match="nowhere") as caught:
+        shrike_scorer.Scorer.load("/nowhere/model.json")
+    assert caught.value.code == 5
+
+
+@pytest.fixture(scope="module")
+def recorded(data):
+    """XGBoost's model of higgs, rows, and the predictions that XGBoost recorded."""
+    if not (data / "models/higgs.json").exists():
+        pytest.skip("no models/higgs.json")
+    table = np.loadtxt(data / "models/higgs.rows.csv", delimiter=",", dtype="float64")
+    return data / "models/higgs.json", table[:, :-1].astype("float32"), table[:, -1].astype("float32")
+
+
+def test_recorded_predictions_to_the_bit(shrike_scorer, recorded):
+    path, rows, expected = recorded
+    scorer = shrike_scorer.Scorer.load(path)
+    scores = scorer.predict(rows).ravel()
+    assert (scores.view("int32") == expected.view("int32")).all()
+    assert scorer.names == [str(i) for i in range(28)]
+    margins = scorer.explain(rows[:50])[:, 0].sum(axis=1)
+    assert np.allclose(margins, logit(expected[:50]), atol=1e-4)
+
+
+def test_the_c_example_of_scores(prefix, tmp_path):
+    source = ROOT / "examples/c/score.c"
+    program = compiled(prefix, tmp_path, "cc", source, "-std=c17", "-pedantic", "-Wstrict-prototypes")
+    (tmp_path / "model.json").write_bytes(stumps())
+
+    def run(*arguments):
+        result = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        return result.returncode, result.stdout, result.stderr
+
+    assert run("model.json", "nan", "7", "5") == (0, "-0.75\n", "")
+    assert run("model.json", "1")[::2] == (3, ": rows of 1 features, the model has 3\n")
+    assert run()[0] == 2
+
+
+def test_the_python_example_of_scores(prefix, tmp_path):
+    (tmp_path / "model.json").write_bytes(stumps())
+    np.save(tmp_path / "rows.npy", np.array(STUMP_ROWS, "float32"))
+    run = [sys.executable, ROOT / "examples/python/shrike_scorer.py", "model.json", "rows.npy", "scores.npy"]
+    environment = {**os.environ, "SHRIKE_LIBRARY": str(library_of(prefix))}
+    subprocess.run(run, cwd=tmp_path, env=environment, check=True)
+    assert np.load(tmp_path / "scores.npy").ravel().tolist() == STUMP_SCORES

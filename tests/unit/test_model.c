@@ -11,37 +11,9 @@
 
 #include <cmocka.h>
 
+#include "allocations.h"
 #include "base/memory.h"
 #include "model/model.h"
-
-/* Counts allocations of this thread, where no sanitizer has put its own functions in their place. */
-static _Thread_local size_t allocations;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool counting = false;
-#else
-static const bool counting = true;
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *block, size_t size);
-
-void *malloc(size_t size)
-{
-    allocations++;
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    allocations++;
-    return __libc_calloc(n, size);
-}
-
-void *realloc(void *block, size_t size)
-{
-    allocations++;
-    return __libc_realloc(block, size);
-}
-#endif
 
 static const char forest_text[] =
     "{\"learner\":{\"learner_model_param\":{\"base_score\":\"5E-1\",\"num_feature\":\"3\"},\"objective\":{"
