@@ -94,6 +94,7 @@ SHRIKE_API size_t shrike_scorer_scratch(const struct shrike_scorer *scorer);
  * ret_contributions: n x margins x (features + 1) doubles. The last of each margin is the base: what the
  * model says where nothing is known of the row. All of them together are the margin, within float32's
  * rounding. Trees: exact path-dependent SHAP values, as XGBoost's pred_contribs and LightGBM's pred_contrib.
+ * ONNX does not say how many rows of the training went where: both sides of its splits count the same.
  * Linear models: weight * (value - mean), with XGBoost's a mean of 0.
  *
  * scratch: shrike_scorer_scratch bytes, aligned to 16, as malloc's are, for one call at a time (threads have
