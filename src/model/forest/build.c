@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "model/forest/shap.h"
 
 static int out_of_memory(struct error *error)
 {
@@ -261,7 +262,7 @@ int forest_builder_finish(struct forest_builder *builder, struct forest *ret, st
     forest->cover = trimmed(forest->cover, n, sizeof *forest->cover);
     forest->gain = trimmed(forest->gain, n, sizeof *forest->gain);
     forest->set_words = trimmed(forest->set_words, (size_t)builder->set_words, sizeof *forest->set_words);
-    forest_shap_expected(forest, forest->expected);
+    shap_expected(forest, forest->expected);
     for (int g = 0; g < forest->head.groups; g++)
         if (!isfinite(forest->expected[g]))
             return error_set(error, CODE_INVALID, "the leaves of output %d do not add up to a number", g);

@@ -350,6 +350,7 @@ int forest_engine_init(struct forest_engine *engine, const struct forest *forest
     int code = kernel_choose(&engine->kernel, &why, error);
     if (code)
         return code;
+    engine->explain = engine->kernel->explain;
     struct compiler compiler = {.engine = engine, .forest = forest};
     compiler.places = memory_new((size_t)forest->roots[forest->trees] + 1, sizeof *compiler.places);
     code = compiler.places ? compile(&compiler, why, error)

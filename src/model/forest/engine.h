@@ -32,6 +32,7 @@
 #define SHRIKE_MODEL_FOREST_ENGINE_H
 
 #include "model/forest/forest.h"
+#include "model/forest/shap.h"
 
 enum {
     ENGINE_BLOCK = 64,           /* rows that are quantised and walked together */
@@ -95,6 +96,7 @@ struct forest_kernel;
 struct forest_engine {
     const struct forest *forest;
     const struct forest_kernel *kernel; /* NULL: the walk over the plain nodes */
+    shap_explain *explain;              /* the kernel's, also where it does not score */
     char why[160];                      /* why this kernel, for people */
     int columns, large, small;          /* large columns come first, then small, then special ones */
     struct engine_column *column;

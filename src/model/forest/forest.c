@@ -10,6 +10,7 @@ struct forest_model {
     struct model face;
     struct forest forest;
     struct forest_engine engine;
+    struct shap_plan shap;
 };
 
 static const struct forest_model *of(const struct model *model)
@@ -34,13 +35,13 @@ static void kind_predict(const struct model *model, const float *rows, size_t n,
 
 static size_t kind_explain_scratch(const struct model *model)
 {
-    return forest_shap_scratch(&of(model)->forest);
+    return shap_scratch(&of(model)->shap);
 }
 
 static void kind_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,
                          void *scratch)
 {
-    forest_shap(&of(model)->forest, rows, n, ret_contributions, scratch);
+    of(model)->engine.explain(&of(model)->shap, rows, n, ret_contributions, scratch);
 }
 
 static void kind_importance(const struct model *model, struct importance *ret)
@@ -52,6 +53,7 @@ static void kind_free(struct model *model)
 {
     struct forest_model *self = (struct forest_model *)model;
     forest_engine_done(&self->engine);
+    shap_plan_done(&self->shap);
     forest_done(&self->forest);
     free(self);
 }
@@ -103,10 +105,13 @@ int forest_model_new(struct forest *forest, char **names, const int *order, stru
     }
     self->forest = *forest; /* where it stays: the engine refers to it */
     int code = forest_engine_init(&self->engine, &self->forest, error);
+    if (!code)
+        code = shap_plan_init(&self->shap, &self->forest, error);
     if (!code && !model_names_sort(names, forest->head.features, order))
         code = error_set(error, CODE_MEMORY, "no memory for the model's feature names");
     if (code) {
         forest_engine_done(&self->engine);
+        shap_plan_done(&self->shap);
         free(categorical);
         free(self);
         return code;

@@ -60,7 +60,7 @@ struct forest_node {
 
 /* The arithmetic of the sum. Leaves are added in the order of the trees. */
 enum forest_sum {
-    FOREST_SUM_FLOAT,  /* base, then each leaf, in float32 (XGBoost) */
+    FOREST_SUM_FLOAT,  /* base, then each leaf, in float32, then divided (XGBoost) */
     FOREST_SUM_DOUBLE, /* from 0 in double; then divided, then the base added (LightGBM, ONNX) */
 };
 
@@ -124,12 +124,6 @@ void forest_margins(const struct forest *forest, const float *rows, size_t n, do
 void forest_apply_link(const struct forest_head *head, const double *margins, size_t n, float *ret_scores);
 /* FOREST_SIGMOID of one margin. */
 float forest_sigmoid(float margin);
-
-/* Path-dependent TreeSHAP; see model_explain. */
-void forest_shap_expected(const struct forest *forest, double *ret_expected);
-size_t forest_shap_scratch(const struct forest *forest);
-void forest_shap(const struct forest *forest, const float *rows, size_t n, double *ret_contributions,
-                 void *scratch);
 
 void forest_importance(const struct forest *forest, struct importance *ret);
 

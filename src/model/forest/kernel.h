@@ -6,6 +6,7 @@
 #define SHRIKE_MODEL_FOREST_KERNEL_H
 
 #include "model/forest/engine.h"
+#include "model/forest/shap.h"
 
 struct forest_kernel {
     const char *name;
@@ -13,6 +14,7 @@ struct forest_kernel {
     /* The margins of all groups for n rows, n x groups; many rows, and one row. */
     void (*batch)(const struct forest_engine *engine, const float *rows, size_t n, double *ret_margins);
     void (*row)(const struct forest_engine *engine, const float *row, double *ret_margins);
+    shap_explain *explain;
 };
 
 extern const struct forest_kernel kernel_scalar, kernel_avx2, kernel_avx512;

@@ -91,6 +91,7 @@ static void evaluate_bundle(const uint8_t *splits, int levels, int registers, co
 }
 
 #include "model/forest/kernel_body.inc"
+#include "model/forest/shap_walk.inc"
 
-const struct forest_kernel kernel_avx2 = {"avx2", true, kernel_batch, kernel_row};
+const struct forest_kernel kernel_avx2 = {"avx2", true, kernel_batch, kernel_row, kernel_explain};
 #endif

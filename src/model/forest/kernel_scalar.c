@@ -37,5 +37,6 @@ static inline uint8_t count_large(const int32_t *cuts, int32_t key)
 }
 
 #include "model/forest/kernel_body.inc"
+#include "model/forest/shap_walk.inc"
 
-const struct forest_kernel kernel_scalar = {"scalar", false, kernel_batch, kernel_row};
+const struct forest_kernel kernel_scalar = {"scalar", false, kernel_batch, kernel_row, kernel_explain};

@@ -1,5 +1,5 @@
 /*
- * Path-dependent TreeSHAP: exact Shapley values of a tree under its own cover weights.
+ * Path-dependent TreeSHAP as it was published: the oracle of the kernels that integrate.
  *
  * Lundberg, Erion, Lee: Consistent Individualized Feature Attribution for Tree Ensembles (2018),
  * Algorithm 2. On the way down a tree one keeps, per distinct feature of the path, the share of training
@@ -16,7 +16,7 @@
  */
 #include <string.h>
 
-#include "model/forest/forest.h"
+#include "differential/shap_oracle.h"
 
 struct step {
     double zero, one, weight;
@@ -25,7 +25,7 @@ struct step {
 
 enum { NO_FEATURE = -1 };
 
-size_t forest_shap_scratch(const struct forest *forest)
+size_t shap_oracle_scratch(const struct forest *forest)
 {
     size_t longest = (size_t)forest->depth + 2; /* the root's empty step, a step per split, one spare */
     return longest * (longest + 1) / 2 * sizeof(struct step);
@@ -124,30 +124,7 @@ static void visit(const struct walk *walk, int32_t at, const struct step *above,
         visit(walk, cold, path, last + 1, cold_zero, 0, node->feature);
 }
 
-/* What node `at` is worth when no feature is known. The recursion is as deep as the tree, LIMIT_TREE_DEPTH
- * at most. */
-static double expected(const struct forest *forest, int32_t at)
-{
-    const struct forest_node *node = &forest->nodes[at];
-    if (node->test == FOREST_LEAF)
-        return forest->values[at];
-    int32_t left = node->left, right = node->left + 1;
-    return share(forest, at, left) * expected(forest, left) +
-           share(forest, at, right) * expected(forest, right);
-}
-
-void forest_shap_expected(const struct forest *forest, double *ret_expected)
-{
-    const struct forest_head *head = &forest->head;
-    for (int g = 0; g < head->groups; g++)
-        ret_expected[g] = 0;
-    for (int t = 0; t < forest->trees; t++)
-        ret_expected[forest->groups[t]] += expected(forest, forest->roots[t]);
-    for (int g = 0; g < head->groups; g++)
-        ret_expected[g] = ret_expected[g] / head->divisor + forest->base[g];
-}
-
-void forest_shap(const struct forest *forest, const float *rows, size_t n, double *ret_contributions,
+void shap_oracle(const struct forest *forest, const float *rows, size_t n, double *ret_contributions,
                  void *scratch)
 {
     size_t width = (size_t)forest->head.features, groups = (size_t)forest->head.groups;
