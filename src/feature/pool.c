@@ -55,7 +55,6 @@ static struct pool_slab *new_slab(struct pool_list *list)
         return NULL;
     *slab = (struct pool_slab){.list = list, .capacity = (uint32_t)((POOL_SLAB - HEADER) / list->size)};
     list->slabs++;
-    list->empty++;
     open_slab(slab);
     return slab;
 }
@@ -66,7 +65,6 @@ static void free_slab(struct pool *pool, struct pool_slab *slab)
     pool->idle -= (int64_t)(slab->cut * list->size);
     close_slab(slab);
     list->slabs--;
-    list->empty--;
     pages_free(slab, POOL_SLAB);
 }
 
@@ -101,7 +99,6 @@ void *pool_take(struct pool *pool, size_t size)
     } else {
         block = (char *)slab + HEADER + slab->cut++ * size;
     }
-    list->empty -= slab->used == 0;
     if (++slab->used == slab->capacity)
         close_slab(slab);
     pool->used += (int64_t)size;
@@ -124,11 +121,8 @@ void pool_give(struct pool *pool, void *block, size_t size)
     pool->idle += (int64_t)size;
     if (slab->used-- == slab->capacity)
         open_slab(slab);
-    if (slab->used)
-        return;
-    list->empty++;
-    /* One without blocks waits for the next, more only if much else is in use. */
-    if (list->empty > 1 && pool->idle > pool->used / IDLE_SHARE + IDLE_LEAST)
+    /* A slab without blocks in use waits for the next of its size, unless much else lies idle. */
+    if (!slab->used && pool->idle > pool->used / IDLE_SHARE + IDLE_LEAST)
         free_slab(pool, slab);
 }
 

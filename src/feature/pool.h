@@ -25,7 +25,7 @@ struct pool_slab;
 struct pool_list {
     size_t size;
     struct pool_slab *open; /* those with room */
-    uint32_t slabs, empty;  /* all, and those of them without a block in use */
+    uint32_t slabs;
 };
 
 struct pool {
