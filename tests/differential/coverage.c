@@ -98,6 +98,17 @@ static bool reachable(enum shape shape, enum reach reach, enum seen seen)
     }
 }
 
+int coverage_empty(const struct coverage *coverage)
+{
+    int empty = 0;
+    for (int shape = 0; shape < SHAPES; shape++)
+        for (int reach = 0; reach < REACHES; reach++)
+            for (int s = 0; s < SEEN_COUNT; s++)
+                empty += reachable((enum shape)shape, (enum reach)reach, (enum seen)s) &&
+                         coverage->seen[shape][reach][s] == 0;
+    return empty;
+}
+
 int coverage_print(const struct coverage *coverage)
 {
     static const char *const shapes[] = {"count(*)", "count",     "sum",      "avg",    "min",
@@ -111,7 +122,6 @@ int coverage_print(const struct coverage *coverage)
     static const char *const seen[] = {"NULL",  "error", "FILTER",  "special",  "nothing",
                                        "tie",   "edge",  "late",    "too late", "forgot",
                                        "WHERE", "label", "default", "inner"};
-    int empty = 0;
     printf("%-28s", "windows");
     for (int s = 0; s < SEEN_COUNT; s++)
         printf("%9s", seen[s]);
@@ -126,9 +136,8 @@ int coverage_print(const struct coverage *coverage)
                     printf("%9lld", (long long)n);
                 else
                     printf("%9s", "-");
-                empty += possible && n == 0;
             }
             printf("\n");
         }
-    return empty;
+    return coverage_empty(coverage);
 }

@@ -55,7 +55,9 @@ enum reach coverage_reach(const struct frame *frame);
 
 void coverage_note(struct coverage *coverage, const struct plan *plan, const struct rescan *rescan);
 void coverage_add(struct coverage *coverage, const struct coverage *other);
-/* Prints the table; returns how many cells that can be reached are empty. */
+/* How many cells that can be reached are empty. */
+int coverage_empty(const struct coverage *coverage);
+/* Prints the table; returns the same. */
 int coverage_print(const struct coverage *coverage);
 
 #endif
