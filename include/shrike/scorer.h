@@ -19,8 +19,8 @@
  * thread frees it when no other uses it any more. A call works in the thread that made it: large batches are
  * spread by giving each thread a part of the rows. How rows are cut into calls never shows in the scores.
  * Memory: predicting allocates nothing, takes no lock and makes no system call; explaining neither, where the
- * caller lends it scratch memory. A call takes at most 256 KiB of stack. Limits: 1 GiB of model, 100,000
- * trees, 4096 outputs.
+ * caller lends it scratch memory. Scoring works on the stack: threads that call need one of 1 MiB. Limits: 1
+ * GiB of model, 100,000 trees, 4096 outputs.
  *
  * Stability: names, numbers and the meaning of arguments stay within a major version.
  */
@@ -94,8 +94,8 @@ SHRIKE_API size_t shrike_scorer_scratch(const struct shrike_scorer *scorer);
  * ret_contributions: n x margins x (features + 1) doubles. The last of each margin is the base: what the
  * model says where nothing is known of the row. All of them together are the margin, within float32's
  * rounding. Trees: exact path-dependent SHAP values, as XGBoost's pred_contribs and LightGBM's pred_contrib.
- * ONNX does not say how many rows of the training went where: both sides of its splits count the same.
- * Linear models: weight * (value - mean), with XGBoost's a mean of 0.
+ * ONNX files need not say how many rows of the training went where: both sides of their splits count the
+ * same. Linear models: weight * (value - mean), with XGBoost's a mean of 0.
  *
  * scratch: shrike_scorer_scratch bytes, aligned to 16, as malloc's are, for one call at a time (threads have
  * one each); its content does not matter before or after. NULL: the call allocates its own, which may fail
