@@ -11,3 +11,6 @@ cd ..
 cmake --build --preset release --target bench_growth
 echo "== bench/growth.c"
 build/release/bench_growth
+cmake --build --preset release --target bench_forest
+echo "== bench/forest.py"
+bench/forest.py

@@ -9,5 +9,5 @@ if cmp -s bench/requirements.txt "$stamp"; then
 fi
 echo "installing the peers of bench/requirements.txt into $venv"
 python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check -r bench/requirements.txt
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 cp bench/requirements.txt "$stamp"
