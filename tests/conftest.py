@@ -7,17 +7,10 @@ import subprocess
 
 import pytest
 
+from surroundings import ROOT, clean_environment
+
 # A shell that runs the tests in the background ignores SIGINT for its children, and the program honours it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def clean_environment(extra=None):
-    """The environment without the SHRIKE_* settings of whoever runs the tests."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHRIKE")}
-    environment.update(extra or {})
-    return environment
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def fraud(binary, root, tmp_path_factory):
     """A function that runs the program in a folder with payments and a model version fraud/1."""
     import subprocess
 
-    from conftest import clean_environment
+    from surroundings import clean_environment
 
     folder = tmp_path_factory.mktemp("fraud")
 

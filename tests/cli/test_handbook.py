@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, clean_environment
+from surroundings import ROOT, clean_environment
 
 duckdb = pytest.importorskip("duckdb", reason="DuckDB is the oracle of the plans")
 

@@ -70,9 +70,9 @@ def test_rows_that_training_keeps_count(shrike, folder):
     lines = (folder / "events.jsonl").read_text().splitlines()
     (folder / "events.jsonl").write_text(
         "".join(json.dumps(json.loads(line) | {"card": 1}) + "\n" for line in lines))
-    shrike("features", "plan.sql", "--in", "events.jsonl", "--out", "out.csv", "--memory", "1200KiB",
+    shrike("features", "plan.sql", "--in", "events.jsonl", "--out", "out.csv", "--memory", "1100KiB",
            check=True)
-    result = shrike(*TRAIN, "--memory", "1200KiB")
+    result = shrike(*TRAIN, "--memory", "1100KiB")
     assert result.returncode == LIMIT
     assert "windows and 32768 rows of 2 features take" in result.stderr
     assert "choose a shorter span" in result.stderr

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import clean_environment
+from surroundings import clean_environment
 
 
 @pytest.fixture(scope="module")
