@@ -4,7 +4,7 @@
 
 #include "feature/ring.h"
 
-enum { BLOCK = 1024 /* entities are allocated so many at a time */, POISSON_MOST = 200 };
+enum { FIRST_BUCKETS = 1024 /* of the table of entities */, POISSON_MOST = 200 };
 
 /* Of the pool's blocks, up to an eighth wait to be used again. */
 static const double IDLE = 0.06;
@@ -81,7 +81,7 @@ void explain_memory(const struct layout *layout, double entities, double events,
     double per_entity = retained > mean ? events_memory(layout, retained) : mean_memory(layout, mean);
     ret->live = ceil(entities * inside);
     ret->retained = entities * retained;
-    ret->bytes = ceil(ret->live / BLOCK) * BLOCK * (double)layout->entity_size;
-    ret->bytes += power2_above(2 * ret->live, BLOCK) * sizeof(uint64_t);
+    ret->bytes = ret->live * (double)layout->entity_size;
+    ret->bytes += power2_above(2 * ret->live, FIRST_BUCKETS) * sizeof(uint64_t);
     ret->bytes += entities * per_entity * (1 + IDLE);
 }

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static _Thread_local size_t allocations;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -40,6 +43,13 @@ void *aligned_alloc(size_t alignment, size_t size)
 {
     allocations++;
     return __libc_memalign(alignment, size);
+}
+
+/* Slabs and blocks of entities come from the system itself. */
+void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset)
+{
+    allocations++;
+    return (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
 }
 #endif
 

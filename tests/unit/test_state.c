@@ -15,42 +15,7 @@
 #include "differential/rescan.h"
 #include "feature/state.h"
 #include "table/json_rows.h"
-
-/* Counts all allocations of this thread, where no sanitizer has put its own functions in their place. */
-static _Thread_local size_t allocations;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool counting = false;
-#else
-static const bool counting = true;
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-void *malloc(size_t size)
-{
-    allocations++;
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    allocations++;
-    return __libc_calloc(n, size);
-}
-
-void *realloc(void *block, size_t size)
-{
-    allocations++;
-    return __libc_realloc(block, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    allocations++;
-    return __libc_memalign(alignment, size);
-}
-#endif
+#include "allocations.h"
 
 /* A plan, a state, and events as JSON lines. */
 struct fixture {
