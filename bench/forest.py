@@ -103,7 +103,7 @@ def rows(model, folder, rounds, compile_c):
     show(f"{model.name}: one row", alternate(contenders, rounds))
 
 
-def lightgbm(model, folder, rounds):
+def lightgbm(model, folder, rounds, with_lleaves):
     """LightGBM cannot read XGBoost's models: one of the same size, trained on the same rows."""
     path = folder / f"{model.name}.txt"
     prepare("lightgbm", model.rows, model.features, path)
@@ -113,8 +113,11 @@ def lightgbm(model, folder, rounds):
         contenders = {
             "Shrike": lambda batch=batch, own=own: from_c("shrike", own, batch),
             "LightGBM": lambda batch=batch, own=own: from_c(LIGHTGBM, own, batch),
-            "lleaves (from Python)": lambda batch=batch, own=own: from_python("lleaves", own, batch),
         }
+        if with_lleaves:
+            contenders["lleaves (from Python)"] = lambda batch=batch, own=own: from_python(
+                "lleaves", own, batch
+            )
         title = "one row" if batch == 1 else "batches of 10,000"
         times = alternate(contenders, rounds)
         show(f"LightGBM, 100 trees of 255 leaves, rows of {model.name}: {title}", times)
@@ -173,6 +176,7 @@ def main():
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a small table, no tl2cgen (compiles long)")
+    parser.add_argument("--lleaves", action="store_true", help="lleaves too, which compiles for many minutes")
     parser.add_argument("--no-table", action="store_true")
     arguments = parser.parse_args()
     need(BENCH, PEER_PYTHON, XGBOOST)
@@ -187,7 +191,7 @@ def main():
             if len(os.sched_getaffinity(0)) > 1:
                 threads(model, arguments.rounds)
         if models:
-            lightgbm(models[0], folder, arguments.rounds)
+            lightgbm(models[0], folder, arguments.rounds, arguments.lleaves)
         if not arguments.no_table:
             table(folder, arguments.rounds, arguments.quick)
 
