@@ -24,8 +24,8 @@ function(shrike_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT "${TEST_ENVIRONMENT}")
 endfunction()
 
-# What tests share: the oracles.
-file(GLOB ORACLE_SOURCES CONFIGURE_DEPENDS tests/differential/*.c)
+# What tests share: the oracles, and a disk that crashes.
+file(GLOB ORACLE_SOURCES CONFIGURE_DEPENDS tests/differential/*.c tests/unit/*.c)
 list(FILTER ORACLE_SOURCES EXCLUDE REGEX "/test_[a-z0-9_]*\\.c$")
 add_library(oracles STATIC EXCLUDE_FROM_ALL ${ORACLE_SOURCES})
 target_include_directories(oracles PUBLIC tests)

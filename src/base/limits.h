@@ -42,10 +42,17 @@ enum {
     LIMIT_REGISTRY_WAIT_MS = 30000,  /* for another process that registers: a large model takes seconds */
     LIMIT_PROFILE_VALUES = 50,       /* distinct values a profile lists; beyond it a feature is continuous */
     LIMIT_REPORT_BYTES = 64 << 20,   /* of a report: hundreds of days fit a hundred times over */
-    LIMIT_REASONS = 64,              /* reasons reported per score */
-    LIMIT_GENERATOR_DAYS = 36500,    /* of one simulation: a century */
+    LIMIT_JOURNAL_RECORD = 8 << 20,  /* bytes of a record's body: a batch of events and its decisions */
+    LIMIT_JOURNAL_SEGMENT = 64 << 20,   /* bytes of a segment, then another: the newest is read at opening */
+    LIMIT_JOURNAL_SEGMENTS = 1 << 20,   /* kept: 64 TiB; a table of 64 bytes for each is in memory */
+    LIMIT_JOURNAL_BUFFER = 32 << 20,    /* bytes that wait to be written; then appending waits for the disk */
+    LIMIT_SNAPSHOT_BLOCK = 8 << 20,     /* bytes of one block, which is checked before it is given */
+    LIMIT_SNAPSHOT_PLAN = 1 << 20,      /* bytes of the text that says of which plan the state is */
+    LIMIT_SNAPSHOTS = 2,                /* kept: where the newest is damaged, the one before it serves */
+    LIMIT_REASONS = 64,                 /* reasons reported per score */
+    LIMIT_GENERATOR_DAYS = 36500,       /* of one simulation: a century */
     LIMIT_GENERATOR_ENTITIES = 1 << 24, /* customers or terminals: a day of them still fits in memory */
-    LIMIT_GENERATOR_PAIRS = 1 << 28, /* (customer, terminal within reach): 1 GiB */
+    LIMIT_GENERATOR_PAIRS = 1 << 28,    /* (customer, terminal within reach): 1 GiB */
 };
 
 /* How far from 0 an event time may lie, and how long a frame or the lateness may be, in microseconds or
