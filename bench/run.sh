@@ -14,3 +14,6 @@ build/release/bench_growth
 cmake --build --preset release --target bench_forest
 echo "== bench/forest.py"
 bench/forest.py
+cmake --build --preset release --target bench_load
+echo "== bench/load.py"
+bench/load.py

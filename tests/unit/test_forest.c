@@ -2,6 +2,7 @@
  * Forests against what is known of them: predictions that XGBoost recorded, XGBoost's own library on random
  * models, small models worked out by hand, and damaged ones.
  */
+#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,10 +170,9 @@ static float random_value(struct random *random)
     return (float)(random_unit(random) * 10 - 5);
 }
 
-static void trial_start(struct trial *trial, struct random *random, const char *const *params)
+/* A booster of so many rounds over rows and features as the trial says. */
+static void trial_train(struct trial *trial, struct random *random, const char *const *params, int rounds)
 {
-    trial->rows = 50 + random_next(random) % 400;
-    trial->features = 1 + random_next(random) % 12;
     trial->x = memory_new(trial->rows * trial->features, sizeof(float));
     trial->y = memory_new(trial->rows, sizeof(float));
     for (size_t i = 0; i < trial->rows * trial->features; i++)
@@ -187,9 +187,15 @@ static void trial_start(struct trial *trial, struct random *random, const char *
     xgb(XGBoosterSetParam(trial->booster, "nthread", "1"));
     for (size_t i = 0; params[i]; i += 2)
         xgb(XGBoosterSetParam(trial->booster, params[i], params[i + 1]));
-    int rounds = 1 + (int)(random_next(random) % 40);
     for (int i = 0; i < rounds; i++)
         xgb(XGBoosterUpdateOneIter(trial->booster, i, trial->matrix));
+}
+
+static void trial_start(struct trial *trial, struct random *random, const char *const *params)
+{
+    trial->rows = 50 + random_next(random) % 400;
+    trial->features = 1 + random_next(random) % 12;
+    trial_train(trial, random, params, 1 + (int)(random_next(random) % 40));
 }
 
 static void trial_stop(struct trial *trial)
@@ -200,13 +206,22 @@ static void trial_stop(struct trial *trial)
     free(trial->y);
 }
 
-static struct model *trial_model(struct trial *trial)
+/* The text belongs to the booster. */
+static const char *trial_json(struct trial *trial, size_t *ret_size)
 {
     const char *data;
     bst_ulong size;
+    xgb(XGBoosterSaveModelToBuffer(trial->booster, "{\"format\":\"json\"}", &size, &data));
+    *ret_size = size;
+    return data;
+}
+
+static struct model *trial_model(struct trial *trial)
+{
+    size_t size;
+    const char *data = trial_json(trial, &size);
     struct model *model;
     struct error error = {0};
-    xgb(XGBoosterSaveModelToBuffer(trial->booster, "{\"format\":\"json\"}", &size, &data));
     if (model_parse(data, size, &model, &error))
         fail_msg("%s", error.message);
     return model;
@@ -348,6 +363,52 @@ static void test_importance_equals_xgboost(void **state)
             assert_true(importance[f].weight == xgb_importance(trial.booster, "weight", f));
         }
         model_unref(model);
+        trial_stop(&trial);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------- memory
+ */
+
+static size_t bytes_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* All that a model keeps once it is loaded, by the size of its JSON. */
+static double memory_by_json(const char *data, size_t size)
+{
+    struct model *model;
+    struct error error = {0};
+    size_t before = bytes_in_use();
+    if (model_parse(data, size, &model, &error))
+        fail_msg("%s", error.message);
+    double share = (double)(bytes_in_use() - before) / (double)size;
+    model_unref(model);
+    return share;
+}
+
+/* Of trees that their rows fill, as those of large models are: a tree that is nearly all leaves takes more,
+ * for its first levels are laid out whole. Sanitizers have allocators that mallinfo2 knows nothing of. */
+static void test_memory_is_at_most_the_json(void **state)
+{
+    (void)state;
+    static const char *const depths[] = {"6", "8", "10"};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    for (size_t t = 0; t < sizeof depths / sizeof *depths; t++) {
+        const char *const filled[] = {"objective", "binary:logistic", "tree_method", "hist", "eta",
+                                      "0.05",      "max_depth",       depths[t],     NULL};
+        struct random random = {4};
+        struct trial trial = {.rows = 12000, .features = 20};
+        size_t size;
+        trial_train(&trial, &random, filled, 60);
+        const char *data = trial_json(&trial, &size);
+        double share = memory_by_json(data, size);
+        print_message("depth %s: %.2f bytes of memory by byte of JSON\n", depths[t], share);
+        assert_true(share <= 1);
         trial_stop(&trial);
     }
 }
@@ -605,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_predictions_equal_xgboost),
         cmocka_unit_test(test_contributions_equal_xgboost),
         cmocka_unit_test(test_importance_equals_xgboost),
+        cmocka_unit_test(test_memory_is_at_most_the_json),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_no_tree_and_base_score),
         cmocka_unit_test(test_cover_of_zero),

@@ -6,13 +6,16 @@
 
 #include "base/memory.h"
 
-/* A split on its way to its column. Splits that share a column are neighbours once sorted. */
+/* A split on its way to its column. Splits that share a column are neighbours once sorted. The order is that
+ * of one number, from its top bits down: the feature, what the split asks, where its missing values go,
+ * whether zeros are among them, and the cut; FOREST_EQUAL: the value; FOREST_MEMBER: the rank of the set. */
 struct split {
-    int32_t node, feature;
-    uint8_t test, missing_left, zero_missing;
-    int32_t key; /* the cut; FOREST_EQUAL: the value; FOREST_MEMBER: the set */
-    const struct forest *forest;
+    uint64_t order;
+    int32_t node;
 };
+
+enum { ORDER_FEATURE = 40, ORDER_TEST = 34, ORDER_MISSING_LEFT = 33, ORDER_ZERO_MISSING = 32 };
+enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
 
 static int32_t float_key(float value)
 {
@@ -21,67 +24,104 @@ static int32_t float_key(float value)
     return engine_key(bits);
 }
 
-static int order(int64_t a, int64_t b)
+static int32_t cut_of(const struct split *split)
 {
-    return (a > b) - (a < b);
+    return (int32_t)((uint32_t)split->order ^ UINT32_C(0x80000000));
 }
 
-static int compare_sets(const struct forest *forest, int32_t a, int32_t b)
+static uint64_t order_of(const struct forest_node *node, uint8_t test, int32_t key)
 {
-    int64_t n = forest->set_starts[a + 1] - forest->set_starts[a];
-    int by = order(n, forest->set_starts[b + 1] - forest->set_starts[b]);
-    return by || !n ? by
-                    : memcmp(forest->set_words + forest->set_starts[a],
-                             forest->set_words + forest->set_starts[b], (size_t)n * sizeof(uint32_t));
+    return (uint64_t)node->feature << ORDER_FEATURE | (uint64_t)test << ORDER_TEST |
+           (uint64_t)node->missing_left << ORDER_MISSING_LEFT |
+           (uint64_t)node->zero_missing << ORDER_ZERO_MISSING | ((uint32_t)key ^ UINT32_C(0x80000000));
 }
 
-/* By column: the feature, its missing values, and for special splits what they ask. */
-static int compare_columns(const struct split *a, const struct split *b)
+static bool is_cut(const struct split *split)
 {
-    int by = order(a->feature, b->feature);
-    by = by ? by : order(a->test, b->test);
-    by = by ? by : order(a->missing_left, b->missing_left);
-    by = by ? by : order(a->zero_missing, b->zero_missing);
-    if (by || a->test == FOREST_LESS)
-        return by;
-    return a->test == FOREST_MEMBER ? compare_sets(a->forest, a->key, b->key) : order(a->key, b->key);
+    return (split->order >> ORDER_TEST & 7) == FOREST_LESS;
 }
 
-static int compare_splits(const void *left, const void *right)
+static bool same_column(const struct split *a, const struct split *b)
 {
-    const struct split *a = left, *b = right;
-    int by = compare_columns(a, b);
-    return by || a->test == FOREST_MEMBER ? by : order(a->key, b->key);
+    uint64_t differing = a->order ^ b->order;
+    return (is_cut(a) ? differing >> ORDER_ZERO_MISSING : differing) == 0;
+}
+
+/* A category set among others: what qsort sees. */
+struct ranked {
+    const uint32_t *words;
+    int64_t n;
+    int32_t set;
+};
+
+static int compare_sets(const void *left, const void *right)
+{
+    const struct ranked *a = left, *b = right;
+    if (a->n != b->n)
+        return a->n < b->n ? -1 : 1;
+    return a->n ? memcmp(a->words, b->words, (size_t)a->n * sizeof *a->words) : 0;
+}
+
+/* By set its number in an order in which equal sets have one. */
+static int rank_sets(const struct forest *forest, int32_t **ret, struct error *error)
+{
+    size_t n = (size_t)forest->sets;
+    struct ranked *sets = memory_new(n + 1, sizeof *sets);
+    int32_t *ranks = memory_new(n + 1, sizeof *ranks);
+    if (!sets || !ranks) {
+        free(sets);
+        free(ranks);
+        return error_set(error, CODE_MEMORY, "no memory for the forest's category sets");
+    }
+    for (int32_t i = 0; i < forest->sets; i++)
+        sets[i] = (struct ranked){.words = n ? forest->set_words + forest->set_starts[i] : NULL,
+                                  .n = forest->set_starts[i + 1] - forest->set_starts[i],
+                                  .set = i};
+    qsort(sets, n, sizeof *sets, compare_sets);
+    for (size_t i = 1; i < n; i++)
+        ranks[sets[i].set] = ranks[sets[i - 1].set] + (compare_sets(&sets[i - 1], &sets[i]) != 0);
+    free(sets);
+    *ret = ranks;
+    return OK;
 }
 
 /* Both comparisons with a threshold become "key < cut", so that they can share a column. */
-static size_t gather_splits(const struct forest *forest, struct split *splits)
+static size_t gather_splits(const struct forest *forest, const int32_t *ranks, struct split *splits)
 {
     size_t n = 0;
     for (int32_t i = 0; i < forest->roots[forest->trees]; i++) {
         const struct forest_node *node = &forest->nodes[i];
         if (node->test == FOREST_LEAF)
             continue;
-        struct split *split = &splits[n++];
-        *split = (struct split){.node = i,
-                                .feature = node->feature,
-                                .test = node->test,
-                                .missing_left = node->missing_left,
-                                .zero_missing = node->zero_missing,
-                                .forest = forest};
-        split->key = node->test == FOREST_MEMBER ? node->set : float_key(node->threshold);
-        if (node->test == FOREST_AT_MOST) {
-            split->test = FOREST_LESS;
-            split->key++;
-        }
+        bool at_most = node->test == FOREST_AT_MOST;
+        int32_t key = node->test == FOREST_MEMBER ? ranks[node->set] : float_key(node->threshold) + at_most;
+        splits[n++] = (struct split){order_of(node, at_most ? FOREST_LESS : node->test, key), i};
     }
-    qsort(splits, n, sizeof *splits, compare_splits);
     return n;
 }
 
-static int32_t kind_of(int cuts, uint8_t test)
+/* Sorts by the order's digits, the last one first (a radix sort); digits that all splits share are passed
+ * over. The result is in one of the two arrays, the other is room of the same size. */
+static struct split *sort_splits(struct split *splits, struct split *room, size_t n)
 {
-    return test != FOREST_LESS ? COLUMN_SPECIAL : cuts > ENGINE_CUT_BLOCK ? COLUMN_LARGE : COLUMN_SMALL;
+    uint64_t differing = 0;
+    for (size_t i = 1; i < n; i++)
+        differing |= splits[0].order ^ splits[i].order;
+    for (int shift = 0; shift < 64; shift += DIGIT_BITS) {
+        size_t starts[DIGITS + 1] = {0};
+        if (!(differing >> shift & (DIGITS - 1)))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            starts[(splits[i].order >> shift & (DIGITS - 1)) + 1]++;
+        for (size_t d = 1; d < DIGITS; d++)
+            starts[d] += starts[d - 1];
+        for (size_t i = 0; i < n; i++)
+            room[starts[splits[i].order >> shift & (DIGITS - 1)]++] = splits[i];
+        struct split *sorted = room;
+        room = splits;
+        splits = sorted;
+    }
+    return splits;
 }
 
 /* What columns.c works on: the columns in the order of the sorted splits, before they are put in the order of
@@ -94,13 +134,19 @@ struct work {
     int n;
 };
 
+static int kind_of(const struct work *work, const struct split *split)
+{
+    return !is_cut(split) ? COLUMN_SPECIAL : work->n > ENGINE_CUT_BLOCK ? COLUMN_LARGE : COLUMN_SMALL;
+}
+
 /* Writes the cuts of the column at hand: a large column's pivots, the last cut of each block, come first. */
 static int close_column(struct work *work, const struct split *split, struct error *error)
 {
     struct forest_engine *engine = work->engine;
     if (engine->columns == ENGINE_COLUMNS)
         return error_set(error, CODE_LIMIT, "the forest's splits need more than %d columns", ENGINE_COLUMNS);
-    int kind = kind_of(work->n, split->test), features = engine->forest->head.features;
+    const struct forest_node *node = &engine->forest->nodes[split->node];
+    int kind = kind_of(work, split), features = engine->forest->head.features;
     size_t blocks = kind == COLUMN_LARGE ? 1 + ENGINE_CUT_BLOCK : kind == COLUMN_SMALL;
     if (!memory_grow(&engine->column, &work->column_capacity, (size_t)engine->columns + 1,
                      sizeof *engine->column) ||
@@ -108,14 +154,14 @@ static int close_column(struct work *work, const struct split *split, struct err
                      sizeof *engine->cuts))
         return error_set(error, CODE_MEMORY, "no memory for the forest's columns");
     engine->column[engine->columns++] =
-        (struct engine_column){.source = split->feature + (split->missing_left ? 0 : features),
-                               .feature = split->feature,
+        (struct engine_column){.source = node->feature + (node->missing_left ? 0 : features),
+                               .feature = node->feature,
                                .kind = (uint8_t)kind,
-                               .missing_left = split->missing_left,
-                               .zero_missing = split->zero_missing,
-                               .test = split->test,
-                               .set = split->key,
-                               .equal = split->key,
+                               .missing_left = node->missing_left,
+                               .zero_missing = node->zero_missing,
+                               .test = is_cut(split) ? FOREST_LESS : node->test,
+                               .set = node->test == FOREST_MEMBER ? node->set : 0,
+                               .equal = node->test == FOREST_EQUAL ? cut_of(split) : 0,
                                .cuts = (int32_t)work->cut_blocks};
     int32_t *at = engine->cuts + work->cut_blocks * ENGINE_CUT_BLOCK;
     for (size_t i = 0; i < blocks * ENGINE_CUT_BLOCK; i++)
@@ -136,13 +182,13 @@ static int place_splits(struct work *work, const struct split *splits, size_t n,
 {
     for (size_t i = 0; i < n; i++) {
         const struct split *split = &splits[i];
-        bool cut = split->test == FOREST_LESS;
-        if (cut && (!work->n || work->cuts[work->n - 1] != split->key))
-            work->cuts[work->n++] = split->key;
+        bool cut = is_cut(split);
+        if (cut && (!work->n || work->cuts[work->n - 1] != cut_of(split)))
+            work->cuts[work->n++] = cut_of(split);
         work->places[split->node] =
             (struct split_place){work->engine->columns, cut ? (uint8_t)(work->n - 1) : 0};
-        bool last = i + 1 == n || compare_columns(split, split + 1) != 0;
-        bool full = work->n == ENGINE_CUTS && !last && split[1].key != split->key;
+        bool last = i + 1 == n || !same_column(split, split + 1);
+        bool full = work->n == ENGINE_CUTS && !last && split[1].order != split->order;
         int code = last || full ? close_column(work, split, error) : OK;
         if (code)
             return code;
@@ -178,20 +224,37 @@ static int sort_columns(struct work *work, const struct split *splits, size_t n,
     free(engine->column);
     free(names);
     engine->column = sorted;
+    int32_t *cuts = realloc(engine->cuts, (work->cut_blocks + 1) * ENGINE_CUT_BLOCK * sizeof *cuts);
+    engine->cuts = cuts ? cuts : engine->cuts; /* what growing by doubling left over */
     return OK;
+}
+
+static int place_columns(struct work *work, const struct forest *forest, const int32_t *ranks,
+                         struct error *error)
+{
+    size_t nodes = (size_t)forest->roots[forest->trees] + 1;
+    struct split *splits = memory_new(nodes, sizeof *splits), *room = memory_new(nodes, sizeof *room);
+    int code = splits && room ? OK : error_set(error, CODE_MEMORY, "no memory for the forest's splits");
+    if (!code) {
+        size_t n = gather_splits(forest, ranks, splits);
+        const struct split *sorted = sort_splits(splits, room, n);
+        code = place_splits(work, sorted, n, error);
+        if (!code)
+            code = sort_columns(work, sorted, n, error);
+    }
+    free(splits);
+    free(room);
+    return code;
 }
 
 int engine_columns(struct forest_engine *engine, const struct forest *forest, struct split_place *places,
                    struct error *error)
 {
     struct work work = {.engine = engine, .places = places};
-    struct split *splits = memory_new((size_t)forest->roots[forest->trees] + 1, sizeof *splits);
-    if (!splits)
-        return error_set(error, CODE_MEMORY, "no memory for the forest's splits");
-    size_t n = gather_splits(forest, splits);
-    int code = place_splits(&work, splits, n, error);
+    int32_t *ranks = NULL;
+    int code = rank_sets(forest, &ranks, error);
     if (!code)
-        code = sort_columns(&work, splits, n, error);
-    free(splits);
+        code = place_columns(&work, forest, ranks, error);
+    free(ranks);
     return code;
 }

@@ -1,16 +1,19 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "model/forest/engine.h"
 #include "model/forest/import.h"
 #include "model/kind.h"
 
-/* The kind "forest": the trained model and, beside it, the engine that scores it. */
+/* The kind "forest": the trained model, without what nobody asks it any more, and beside it what scores and
+ * explains. */
 struct forest_model {
     struct model face;
     struct forest forest;
     struct forest_engine engine;
     struct shap_plan shap;
+    struct importance *importance; /* by feature */
 };
 
 static const struct forest_model *of(const struct model *model)
@@ -46,14 +49,20 @@ static void kind_explain(const struct model *model, const float *rows, size_t n,
 
 static void kind_importance(const struct model *model, struct importance *ret)
 {
-    forest_importance(&of(model)->forest, ret);
+    memcpy(ret, of(model)->importance, (size_t)model->features * sizeof *ret);
+}
+
+static void compiled_done(struct forest_model *self)
+{
+    forest_engine_done(&self->engine);
+    shap_plan_done(&self->shap);
+    free(self->importance);
 }
 
 static void kind_free(struct model *model)
 {
     struct forest_model *self = (struct forest_model *)model;
-    forest_engine_done(&self->engine);
-    shap_plan_done(&self->shap);
+    compiled_done(self);
     forest_done(&self->forest);
     free(self);
 }
@@ -80,6 +89,35 @@ static bool find_categorical(const struct forest *forest, bool **ret)
     return flags || !forest->sets;
 }
 
+/* Compiles the forest where it stays, since what is compiled refers to it. */
+static int compile(struct forest_model *self, struct error *error)
+{
+    const struct forest *forest = &self->forest;
+    int code = forest_engine_init(&self->engine, forest, error);
+    if (!code)
+        code = shap_plan_init(&self->shap, forest, error);
+    if (code)
+        return code;
+    self->importance = memory_new((size_t)forest->head.features, sizeof *self->importance);
+    if (!self->importance)
+        return error_set(error, CODE_MEMORY, "no memory for a forest");
+    forest_importance(forest, self->importance);
+    return OK;
+}
+
+/* Half of a forest's memory: the engine has the leaves' values too, and the rest is in shares and sums. */
+static void give_back(struct forest_model *self)
+{
+    struct forest *forest = &self->forest;
+    free(forest->cover);
+    free(forest->gain);
+    forest->cover = forest->gain = NULL;
+    if (!self->engine.kernel)
+        return;
+    free(forest->values);
+    forest->values = NULL;
+}
+
 int forest_read_xgboost(const struct xgboost_learner *learner, char **names, const int *order,
                         struct model **ret, struct error *error)
 {
@@ -103,19 +141,17 @@ int forest_model_new(struct forest *forest, char **names, const int *order, stru
         free(self);
         return error_set(error, CODE_MEMORY, "no memory for a forest");
     }
-    self->forest = *forest; /* where it stays: the engine refers to it */
-    int code = forest_engine_init(&self->engine, &self->forest, error);
-    if (!code)
-        code = shap_plan_init(&self->shap, &self->forest, error);
+    self->forest = *forest;
+    int code = compile(self, error);
     if (!code && !model_names_sort(names, forest->head.features, order))
         code = error_set(error, CODE_MEMORY, "no memory for the model's feature names");
     if (code) {
-        forest_engine_done(&self->engine);
-        shap_plan_done(&self->shap);
+        compiled_done(self);
         free(categorical);
         free(self);
         return code;
     }
+    give_back(self);
     model_init(&self->face, &forest_kind, forest->head.features, names);
     self->face.categorical = categorical;
     self->face.outputs = forest_outputs(forest);

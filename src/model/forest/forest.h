@@ -19,6 +19,8 @@
  *   cover     one double per node: the sum of hessians, or the number of rows, that training saw there
  *   gain      one double per node: what the split gained, 0 for a leaf
  *
+ * A loaded model gives cover, gain and, where an engine scores, values back once they are compiled.
+ *
  * Only nodes that are reached from a root are kept. Rows are float32, so thresholds are too: a comparison
  * with a double is the same as one with the float32 next to it (build.h). Threads: immutable, shared by all.
  * Limits: LIMIT_MODEL_TREES trees, LIMIT_TREE_DEPTH levels, LIMIT_COLUMNS features, LIMIT_MODEL_OUTPUTS

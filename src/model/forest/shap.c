@@ -43,7 +43,7 @@ struct way {
     struct shap_split *splits; /* of the tree */
     int32_t *place;            /* by node of the tree: its split */
     int32_t *last;
-    double *zero; /* by node of the tree: of the split that leads to it */
+    double *zero; /* by node of the tree: the product of the shares by the feature that leads there */
     int most;     /* features on one way */
 };
 
@@ -56,15 +56,13 @@ static void plan_node(struct way *way, int32_t at, int features)
     }
     int32_t *last = &way->last[node->feature], before = *last;
     struct shap_split *split = &way->splits[way->place[at - way->root]];
-    *split = (struct shap_split){.node = at - way->root,
-                                 .left = node->left - way->root,
-                                 .same = before,
-                                 .before = before < 0 ? 1 : way->zero[before]};
+    *split = (struct shap_split){
+        .node = at - way->root, .same = before, .before = before < 0 ? 1 : way->zero[before]};
     for (int side = 0; side < 2; side++) {
         int32_t child = node->left + side;
         bool leaf = way->forest->nodes[child].test == FOREST_LEAF;
         split->share[side] = share(way->forest, at, child);
-        split->zero[side] = way->zero[child - way->root] = split->share[side] * split->before;
+        way->zero[child - way->root] = split->share[side] * split->before;
         split->value[side] = leaf ? way->forest->values[child] : 1;
         *last = child - way->root;
         plan_node(way, child, features + (before < 0));

@@ -34,10 +34,9 @@ enum { SHAP_ROWS = 8 };
 /* A split, the root's first and each before those below it. Nodes are counted from the tree's root. */
 struct shap_split {
     double share[2]; /* left, right: of the training rows that came here */
-    double zero[2];  /* the product of the shares of all splits by this feature on the way there */
     double value[2]; /* of a child that is a leaf; 1 of others */
-    double before;   /* zero of the node `same` */
-    int32_t node, left;
+    double before;   /* the product of the shares of all splits by this feature on the way here */
+    int32_t node;
     int32_t same; /* the node behind the last split by the same feature above, or -1 */
 };
 
