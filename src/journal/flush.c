@@ -123,16 +123,15 @@ static void prepare(struct journal *journal, size_t batch)
     uint64_t end = (at + PREPARE - 1) / PREPARE * PREPARE;
     if (end > most)
         end = most;
-    journal->prepared = at;
     if (batch > WORTH_PREPARING)
         return;
+    journal->prepared = end > at ? end : at;
     while (at < end) {
         size_t n = end - at < sizeof zeros ? (size_t)(end - at) : sizeof zeros;
         if (io_write(journal->io, journal->file, journal->path, zeros, n, at, NULL))
             return;
         at += n;
     }
-    journal->prepared = at > journal->offset ? at : journal->offset;
 }
 
 /* The newest segment ends behind its last record, on the disk, before there is one after it: only the newest
@@ -198,14 +197,17 @@ static int write_batch(struct journal *journal, struct error *error)
             code = roll(journal, error);
             continue;
         }
+        bool grows = journal->offset + n > journal->prepared;
+        if (grows)
+            journal->prepared = journal->offset + n; /* also where only a part of it is written */
+        journal->unsynced = true;
         code = io_write(journal->io, journal->file, journal->path, flight->data + journal->flown, n,
                         journal->offset, error);
-        journal->unsynced = true;
         if (code)
             break;
         journal->offset += n;
         journal->flown += n;
-        if (journal->offset > journal->prepared)
+        if (grows)
             prepare(journal, n);
     }
     return code;

@@ -69,7 +69,7 @@ struct journal {
     int file;
     char path[IO_PATH_SIZE]; /* of the newest segment */
     uint64_t offset;         /* where its next record goes */
-    uint64_t prepared;       /* up to here the file has bytes, zeros behind `offset` */
+    uint64_t prepared;       /* the file has no more bytes; those behind `offset` are zeros */
     uint64_t flown;          /* bytes of the batch in flight that are written */
     bool unsynced;           /* something was written since the last flush */
     bool closing;            /* the newest segment is cut and flushed, its successor is not there yet */

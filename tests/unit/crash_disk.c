@@ -168,11 +168,10 @@ static enum crash_site site_of(const struct handle *handle)
     return handle->forgotten ? SITE_CUT : SITE_CLOSE;
 }
 
-/* Whether a flush at this place is to be left out. */
-static bool is_left_out(struct crash_disk *disk, enum crash_site site)
+static bool is_left_out(struct crash_disk *disk, enum crash_site site, const char *path)
 {
     disk->flushes[site]++;
-    return disk->left_out >> site & 1;
+    return disk->left_out_end && disk->left_out == site && ends_with(path, disk->left_out_end);
 }
 
 /* What could not be written is lost for good, though it is still to be seen. */
@@ -197,9 +196,10 @@ static int crash_sync(void *context, int file)
     handle->last = NOTHING;
     if (disk->sync_fails_in >= 0 && disk->sync_fails_in-- == 0) {
         lose(disk, handle->node);
+        disk->sync_failed = true;
         return leave(disk, EIO);
     }
-    if (is_left_out(disk, site))
+    if (is_left_out(disk, site, handle->path))
         return leave(disk, 0);
     bool lost = false;
     for (struct change *change = handle->node->first; change; change = change->next) {
@@ -227,13 +227,15 @@ static int crash_forget(void *context, int file)
         return leave(disk, number);
     struct handle *handle = handle_of(disk, file);
     struct node *node = handle->node;
+    handle->forgotten = true;
+    if (is_left_out(disk, SITE_FORGET, handle->path))
+        return leave(disk, 0);
     disk->used -= node->cache.size;
     copy(&node->cache, &node->disk);
     for (struct change *change = node->first; change; change = change->next)
         if (!change->lost)
             apply(&node->cache, change);
     disk->used += node->cache.size;
-    handle->forgotten = true;
     return leave(disk, 0);
 }
 
@@ -250,9 +252,11 @@ static int crash_sync_directory(void *context, const char *path)
         return leave(disk, number);
     enum crash_site site = disk->last_naming_site;
     disk->last_naming_site = SITE_DIRECTORY_OPEN;
-    if (disk->sync_fails_in >= 0 && disk->sync_fails_in-- == 0)
+    if (disk->sync_fails_in >= 0 && disk->sync_fails_in-- == 0) {
+        disk->sync_failed = true;
         return leave(disk, EIO);
-    if (!is_left_out(disk, site))
+    }
+    if (!is_left_out(disk, site, path))
         settle_names(disk, path, 100);
     return leave(disk, 0);
 }
@@ -266,7 +270,7 @@ static int crash_make_directory(void *context, const char *path)
     if (find(&disk->visible, path))
         return leave(disk, EEXIST);
     struct node *node = new_node(disk, true);
-    add_naming(disk, NULL, path, node, SITE_DIRECTORY_CREATE);
+    add_naming(disk, NULL, path, node, SITE_DIRECTORY_MADE);
     return leave(disk, 0);
 }
 
@@ -401,7 +405,7 @@ void crash_disk_kill(struct crash_disk *disk)
 {
     for (int i = 0; i < HANDLES; i++)
         disk->handles[i] = (struct handle){0};
-    disk->stopped = false;
+    disk->stopped = disk->sync_failed = false;
     disk->stop_in = disk->sync_fails_in = disk->write_fails_in = -1;
     disk->last_naming_site = SITE_DIRECTORY_OPEN;
 }
@@ -442,9 +446,10 @@ int64_t crash_disk_calls(const struct crash_disk *disk)
     return disk->calls;
 }
 
-void crash_disk_leave_out(struct crash_disk *disk, unsigned sites)
+void crash_disk_leave_out(struct crash_disk *disk, enum crash_site site, const char *end)
 {
-    disk->left_out = sites;
+    disk->left_out = site;
+    disk->left_out_end = end;
 }
 
 uint64_t crash_disk_flushes(const struct crash_disk *disk, enum crash_site site)
@@ -460,6 +465,11 @@ void crash_disk_set_space(struct crash_disk *disk, uint64_t bytes)
 void crash_disk_fail_sync_in(struct crash_disk *disk, int64_t flushes)
 {
     disk->sync_fails_in = flushes;
+}
+
+bool crash_disk_sync_failed(const struct crash_disk *disk)
+{
+    return disk->sync_failed;
 }
 
 void crash_disk_fail_write_in(struct crash_disk *disk, int64_t writes)
@@ -505,9 +515,11 @@ const char *crash_site_name(enum crash_site site)
         [SITE_CLOSE] = "a file cut at its end",
         [SITE_OPEN] = "a file just opened",
         [SITE_CUT] = "a file cut when opened",
+        [SITE_FORGET] = "(not a flush) what the cache of a file has",
         [SITE_STAGED_HEAD] = "a new head under a staging name",
         [SITE_STAGED] = "a new file under a staging name",
         [SITE_DIRECTORY_OPEN] = "a directory just listed",
+        [SITE_DIRECTORY_MADE] = "a directory with a new directory",
         [SITE_DIRECTORY_CREATE] = "a directory with a new name",
         [SITE_DIRECTORY_REPLACE] = "a directory with a replaced file",
         [SITE_DIRECTORY_REMOVE] = "a directory with a name removed",

@@ -27,8 +27,10 @@ enum crash_site {
     SITE_STAGED_HEAD,       /* a new file of at most 64 bytes under a staging name */
     SITE_STAGED,            /* a longer one */
     SITE_DIRECTORY_OPEN,    /* a directory in which nothing has changed since it was listed */
+    SITE_DIRECTORY_MADE,    /* the last change was a new directory */
     SITE_DIRECTORY_CREATE,  /* the last change was a new name, or a rename to one */
     SITE_DIRECTORY_REPLACE, /* a rename over a name that was there */
+    SITE_FORGET,            /* not a flush: what is in the cache is not read anew */
     SITE_DIRECTORY_REMOVE,  /* a removal */
     SITE_COUNT
 };
@@ -50,12 +52,13 @@ void crash_disk_stop_after(struct crash_disk *disk, int64_t calls);
 bool crash_disk_stopped(const struct crash_disk *disk);
 int64_t crash_disk_calls(const struct crash_disk *disk); /* that changed or flushed something, so far */
 
-/* Flushes at these places (bits 1 << site) answer 0 and do nothing. */
-void crash_disk_leave_out(struct crash_disk *disk, unsigned sites);
+/* Flushes at this place, of names that end like this, answer 0 and do nothing. NULL: none is left out. */
+void crash_disk_leave_out(struct crash_disk *disk, enum crash_site site, const char *end);
 uint64_t crash_disk_flushes(const struct crash_disk *disk, enum crash_site site); /* so far */
 
 void crash_disk_set_space(struct crash_disk *disk, uint64_t bytes);     /* ENOSPC beyond; UINT64_MAX: none */
 void crash_disk_fail_sync_in(struct crash_disk *disk, int64_t flushes); /* EIO once; negative: never */
+bool crash_disk_sync_failed(const struct crash_disk *disk);             /* since the process began */
 void crash_disk_fail_write_in(struct crash_disk *disk, int64_t writes);
 void crash_disk_set_unruly(struct crash_disk *disk, bool unruly); /* short writes and reads, EINTR */
 void crash_disk_set_slow(struct crash_disk *disk, int64_t sync_us);

@@ -65,8 +65,9 @@ struct crash_disk {
     struct handle handles[HANDLES];
     uint64_t space, used;
     int64_t stop_in, sync_fails_in, write_fails_in, calls, slow_us;
-    bool stopped, unruly;
-    unsigned left_out;
+    bool stopped, unruly, sync_failed;
+    enum crash_site left_out;
+    const char *left_out_end; /* NULL: none */
     uint64_t flushes[SITE_COUNT];
 };
 
