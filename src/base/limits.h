@@ -50,6 +50,7 @@ enum {
     LIMIT_SNAPSHOT_PLAN = 1 << 20,      /* bytes of the text that says of which plan the state is */
     LIMIT_SNAPSHOTS = 2,                /* kept: where the newest is damaged, the one before it serves */
     LIMIT_REASONS = 64,                 /* reasons reported per score */
+    LIMIT_REASON_TEXT = 1000,           /* bytes of the text of one: people read it */
     LIMIT_GENERATOR_DAYS = 36500,       /* of one simulation: a century */
     LIMIT_GENERATOR_ENTITIES = 1 << 24, /* customers or terminals: a day of them still fits in memory */
     LIMIT_GENERATOR_PAIRS = 1 << 28,    /* (customer, terminal within reach): 1 GiB */

@@ -228,6 +228,7 @@ static int show_text(const struct manifest *manifest, const struct place *place,
     yyjson_val *root = yyjson_doc_get_root(document);
     show_head(manifest, place);
     show_section(root, "label");
+    show_section(root, "reasons");
     show_section(root, "training");
     show_section(root, "metrics");
     show_section(root, "libraries");

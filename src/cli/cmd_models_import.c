@@ -1,34 +1,28 @@
 /* shrike models import: a model that another library trained becomes a version */
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yyjson.h>
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "cli/commands.h"
+#include "cli/entry.h"
 #include "registry/match.h"
-#include "registry/names.h"
-#include "registry/registry.h"
 
 struct import {
-    struct plan *plan;
+    struct entry entry;
     struct model *model;
     enum match match;
-    char *data, *rules_sql, *origin; /* origin: JSON, where the model came from */
+    char *data, *origin; /* origin: JSON, where the model came from */
     size_t size;
-    char directory[PATH_MAX];
-    int number;
 };
 
 static void import_done(struct import *import)
 {
-    plan_unref(import->plan);
+    entry_done(&import->entry);
     model_unref(import->model);
     free(import->data);
-    free(import->rules_sql);
     free(import->origin);
 }
 
@@ -42,23 +36,9 @@ static int read_model(const char *path, struct import *import, struct error *err
     int code = file_read(path, LIMIT_MODEL_BYTES, &import->data, &import->size, error);
     if (code)
         return code;
-    code = match_model(import->data, import->size, import->plan, &import->model, &import->match, error);
+    code = match_model(import->data, import->size, import->entry.plan, &import->model, &import->match, error);
     if (code)
         error_at(error, path, 0, 0);
-    return code;
-}
-
-static int read_rules(const char *path, struct import *import, struct error *error)
-{
-    struct rules *rules;
-    size_t size;
-    if (!path)
-        return OK;
-    int code = file_read(path, LIMIT_SQL, &import->rules_sql, &size, error);
-    if (!code)
-        code = rules_compile(import->rules_sql, size, path, import->plan, &rules, error);
-    if (!code)
-        rules_unref(rules);
     return code;
 }
 
@@ -83,12 +63,8 @@ static int make_origin(const char *path, struct import *import, struct error *er
 
 static int enter(const struct arguments *arguments, struct import *import, struct error *error)
 {
-    const char *name = argument_text(arguments, "name"), *alias = argument_text(arguments, "alias");
     const char *version = model_library_version(import->model);
     struct version_content content = {
-        .name = name,
-        .plan = import->plan,
-        .rules_sql = import->rules_sql,
         .model_data = import->data,
         .model_size = import->size,
         .model_format = model_format(import->model),
@@ -96,16 +72,7 @@ static int enter(const struct arguments *arguments, struct import *import, struc
         .threshold = argument_given(arguments, "threshold") ? argument_real(arguments, "threshold") : NAN,
         .training_json = import->origin,
     };
-    struct registry *registry;
-    int code = registry_open(argument_text(arguments, "registry"), true, &registry, error);
-    if (code)
-        return code;
-    code =
-        registry_add(registry, &content, import->directory, sizeof import->directory, &import->number, error);
-    if (!code && alias)
-        code = registry_set_alias(registry, name, import->number, alias, error);
-    registry_close(registry);
-    return code;
+    return entry_add(arguments, &import->entry, &content, error);
 }
 
 static int print_json(const struct arguments *arguments, const struct import *import, struct error *error)
@@ -113,50 +80,31 @@ static int print_json(const struct arguments *arguments, const struct import *im
     yyjson_mut_doc *document = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(document);
     yyjson_mut_doc_set_root(document, root);
-    yyjson_mut_obj_add_str(document, root, "name", argument_text(arguments, "name"));
-    yyjson_mut_obj_add_int(document, root, "version", import->number);
-    yyjson_mut_obj_add_str(document, root, "directory", import->directory);
-    if (argument_text(arguments, "alias"))
-        yyjson_mut_obj_add_str(document, root, "alias", argument_text(arguments, "alias"));
+    entry_put_json(arguments, &import->entry, document, root);
     yyjson_mut_obj_add_str(document, root, "format", model_format(import->model)->name);
     yyjson_mut_obj_add_str(document, root, "library_version", model_library_version(import->model));
     yyjson_mut_obj_add_int(document, root, "features", model_features(import->model));
     yyjson_mut_obj_add_str(document, root, "matched", match_text(import));
-    char *text = yyjson_mut_write(document, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
-    yyjson_mut_doc_free(document);
-    if (!text)
-        return error_set(error, CODE_MEMORY, "no memory to print the answer");
-    puts(text);
-    free(text);
-    return OK;
+    return entry_print_json(document, error);
 }
 
 static void print_text(const struct arguments *arguments, const struct import *import)
 {
-    const char *version = model_library_version(import->model), *alias = argument_text(arguments, "alias");
+    const char *version = model_library_version(import->model);
     printf("%s%s%s, %d features, matched %s%s\n", model_format(import->model)->name, *version ? " " : "",
            version, model_features(import->model), match_text(import),
            import->match == MATCH_BY_POSITION ? ": the model has no names for them, so check their order"
                                               : "");
-    printf("%s version %d in %s", argument_text(arguments, "name"), import->number, import->directory);
-    if (alias)
-        printf(", alias %s", alias);
-    putchar('\n');
+    entry_print(arguments, &import->entry);
 }
 
 static int run_import(const struct arguments *arguments, struct error *error)
 {
-    const char *path = argument_positional(arguments, 0), *alias = argument_text(arguments, "alias");
+    const char *path = argument_positional(arguments, 0);
     struct import import = {0};
-    int code = name_check("model", argument_text(arguments, "name"), error);
-    if (!code && alias)
-        code = alias_check(alias, error);
-    if (!code)
-        code = plan_load(argument_text(arguments, "plan"), &import.plan, error);
+    int code = entry_open(arguments, &import.entry, error);
     if (!code)
         code = read_model(path, &import, error);
-    if (!code)
-        code = read_rules(argument_text(arguments, "rules"), &import, error);
     if (!code)
         code = make_origin(path, &import, error);
     if (!code)
@@ -175,27 +123,17 @@ static const struct option options[] = {
      .argument = "FILE",
      .fallback = "features.sql",
      .text = "The plan: its columns are the model's input, matched by name where the model has names."},
-    {.name = "name",
-     .kind = OPTION_TEXT,
-     .argument = "NAME",
-     .required = true,
-     .text = "Name of the model in the registry; the new version gets the next number."},
-    {.name = "rules",
-     .kind = OPTION_TEXT,
-     .argument = "FILE",
-     .text = "Rules that turn score and features into a decision."},
+    ENTRY_OPTION_NAME,
+    ENTRY_OPTION_RULES,
     {.name = "threshold",
      .kind = OPTION_REAL,
      .argument = "X",
      .minimum = 0,
      .maximum = 1,
      .text = "Without rules: the score from which on a payment is declined."},
-    {.name = "alias", .kind = OPTION_TEXT, .argument = "ALIAS", .text = "Alias to point at the new version."},
-    {.name = "registry",
-     .kind = OPTION_TEXT,
-     .argument = "DIR",
-     .fallback = "models",
-     .text = "Directory of the registry."},
+    ENTRY_OPTION_REASONS,
+    ENTRY_OPTION_ALIAS,
+    ENTRY_OPTION_REGISTRY,
     {.name = "json", .kind = OPTION_FLAG, .text = "Print JSON."},
     {0},
 };

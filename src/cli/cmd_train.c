@@ -3,27 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yyjson.h>
 
 #include "base/cpu.h"
-#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/entry.h"
 #include "cli/pipe.h"
-#include "registry/names.h"
-#include "registry/registry.h"
 #include "train/split.h"
 #include "train/training.h"
 #include "train/xgboost.h"
 
 static const struct option options[] = {
-    {.name = "name",
-     .kind = OPTION_TEXT,
-     .argument = "NAME",
-     .required = true,
-     .text = "Name of the model in the registry; the new version gets the next number."},
+    ENTRY_OPTION_NAME,
     {.name = "plan",
      .kind = OPTION_TEXT,
      .argument = "FILE",
@@ -109,19 +102,10 @@ static const struct option options[] = {
      .minimum = 0,
      .maximum = 1,
      .text = "Score from which on an event is declined. Default: the one with the highest F1."},
-    {.name = "rules",
-     .kind = OPTION_TEXT,
-     .argument = "FILE",
-     .text = "A rules.sql that decides over score and features, kept with the version."},
-    {.name = "registry",
-     .kind = OPTION_TEXT,
-     .argument = "DIR",
-     .fallback = "models",
-     .text = "Directory of the registry; made where it is missing."},
-    {.name = "alias",
-     .kind = OPTION_TEXT,
-     .argument = "NAME",
-     .text = "Alias to point at the new version, for instance champion."},
+    ENTRY_OPTION_RULES,
+    ENTRY_OPTION_REASONS,
+    ENTRY_OPTION_REGISTRY,
+    ENTRY_OPTION_ALIAS,
     {.name = "threads",
      .kind = OPTION_INTEGER,
      .argument = "N",
@@ -139,13 +123,10 @@ static const struct option options[] = {
 
 /* What one run of the verb holds; freed in one place. */
 struct run {
-    struct plan *plan;
-    char *rules_sql;
+    struct entry entry;
     struct param *params;
     int n_params;
     struct training training;
-    char directory[4096];
-    int number;
 };
 
 static void run_done(struct run *run)
@@ -153,9 +134,8 @@ static void run_done(struct run *run)
     for (int i = 0; i < run->n_params; i++)
         free((void *)run->params[i].name);
     free(run->params);
-    free(run->rules_sql);
     training_done(&run->training);
-    plan_unref(run->plan);
+    entry_done(&run->entry);
 }
 
 static int read_params(const struct arguments *arguments, struct run *run, struct error *error)
@@ -176,22 +156,6 @@ static int read_params(const struct arguments *arguments, struct run *run, struc
         run->params[run->n_params++] = (struct param){name, name + (equals - list[i]) + 1};
     }
     return OK;
-}
-
-/* Rules are compiled before hours of training, not after. */
-static int read_rules(const struct arguments *arguments, struct run *run, struct error *error)
-{
-    const char *path = argument_text(arguments, "rules");
-    struct rules *rules;
-    size_t size;
-    if (!path)
-        return OK;
-    int code = file_read(path, LIMIT_SQL, &run->rules_sql, &size, error);
-    if (!code)
-        code = rules_compile(run->rules_sql, size, path, run->plan, &rules, error);
-    if (!code)
-        rules_unref(rules);
-    return code;
 }
 
 static int64_t integer_or(const struct arguments *arguments, const char *name, int64_t otherwise)
@@ -230,10 +194,10 @@ static int read_label(const struct arguments *arguments, const struct plan *plan
 static int read_options(const struct arguments *arguments, struct run *run, struct training_options *ret,
                         struct error *error)
 {
-    int time = plan_time_column(run->plan);
+    int time = plan_time_column(run->entry.plan);
     *ret = (struct training_options){
-        .plan = run->plan,
-        .steps = time >= 0 && type_is_integer(plan_events(run->plan)->fields[time].type.id),
+        .plan = run->entry.plan,
+        .steps = time >= 0 && type_is_integer(plan_events(run->entry.plan)->fields[time].type.id),
         .time_unit = read_time_unit(arguments),
         .split = strcmp(argument_text(arguments, "split"), "stratified") == 0 ? TRAINING_STRATIFIED
                                                                               : TRAINING_BY_TIME,
@@ -266,7 +230,7 @@ static int read_options(const struct arguments *arguments, struct run *run, stru
     if (ret->split == TRAINING_BY_TIME && !ret->has_train)
         return error_set(error, CODE_USAGE,
                          "give --train FROM..TO, or --split stratified to divide the rows by chance");
-    return read_label(arguments, run->plan, ret, error);
+    return read_label(arguments, run->entry.plan, ret, error);
 }
 
 /* Progress starts with the first round: reading the files shows its own. */
@@ -304,11 +268,7 @@ static int train(struct run *run, struct training_options *training, struct erro
 static int enter(const struct arguments *arguments, struct run *run, struct error *error)
 {
     const struct training *training = &run->training;
-    const char *name = argument_text(arguments, "name"), *alias = argument_text(arguments, "alias");
     struct version_content content = {
-        .name = name,
-        .plan = run->plan,
-        .rules_sql = run->rules_sql,
         .model_data = training->trained.model,
         .model_size = training->trained.model_size,
         .model_format = model_format(training->model),
@@ -318,15 +278,7 @@ static int enter(const struct arguments *arguments, struct run *run, struct erro
         .metrics_json = training->metrics_json,
         .profile_json = training->profile_json,
     };
-    struct registry *registry;
-    int code = registry_open(argument_text(arguments, "registry"), true, &registry, error);
-    if (code)
-        return code;
-    code = registry_add(registry, &content, run->directory, sizeof run->directory, &run->number, error);
-    if (!code && alias)
-        code = registry_set_alias(registry, name, run->number, alias, error);
-    registry_close(registry);
-    return code;
+    return entry_add(arguments, &run->entry, &content, error);
 }
 
 /* A JSON text as a member of the answer. */
@@ -344,20 +296,10 @@ static int print_json(const struct arguments *arguments, const struct run *run, 
     yyjson_mut_doc *document = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(document);
     yyjson_mut_doc_set_root(document, root);
-    yyjson_mut_obj_add_str(document, root, "name", argument_text(arguments, "name"));
-    yyjson_mut_obj_add_int(document, root, "version", run->number);
-    yyjson_mut_obj_add_str(document, root, "directory", run->directory);
-    if (argument_text(arguments, "alias"))
-        yyjson_mut_obj_add_str(document, root, "alias", argument_text(arguments, "alias"));
+    entry_put_json(arguments, &run->entry, document, root);
     put_json(document, root, "metrics", run->training.metrics_json);
     put_json(document, root, "training", run->training.training_json);
-    char *text = yyjson_mut_write(document, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
-    yyjson_mut_doc_free(document);
-    if (!text)
-        return error_set(error, CODE_MEMORY, "no memory to print the answer");
-    puts(text);
-    free(text);
-    return OK;
+    return entry_print_json(document, error);
 }
 
 static void print_figure(double value)
@@ -394,7 +336,6 @@ static void print_text(const struct arguments *arguments, const struct run *run,
     const struct training *training = &run->training;
     const struct trained *trained = &training->trained;
     char delay[UNITS_TEXT_SIZE];
-    const char *alias = argument_text(arguments, "alias");
     printf("%s %s, %d features, %d %s", trained->library, trained->library_version,
            model_features(training->model), trained->rounds,
            how->kind == TRAINING_LINEAR ? "iterations" : "rounds");
@@ -416,26 +357,16 @@ static void print_text(const struct arguments *arguments, const struct run *run,
     if (training->has_valid)
         print_quality("valid", &training->valid);
     printf("\nthreshold %.6g (%s)\n", training->threshold, training->threshold_from);
-    printf("%s version %d in %s", argument_text(arguments, "name"), run->number, run->directory);
-    if (alias)
-        printf(", alias %s", alias);
-    printf("\nmodels:/%s/%d\n", argument_text(arguments, "name"), run->number);
+    entry_print(arguments, &run->entry);
+    printf("models:/%s/%d\n", argument_text(arguments, "name"), run->entry.number);
 }
 
 static int run_with(const struct arguments *arguments, struct run *run, struct error *error)
 {
     struct training_options training;
-    const char *alias = argument_text(arguments, "alias");
-    /* What would fail after the training is looked at before it. */
-    int code = name_check("model", argument_text(arguments, "name"), error);
-    if (!code && alias)
-        code = alias_check(alias, error);
-    if (!code)
-        code = plan_load(argument_text(arguments, "plan"), &run->plan, error);
+    int code = entry_open(arguments, &run->entry, error);
     if (!code)
         code = read_params(arguments, run, error);
-    if (!code)
-        code = read_rules(arguments, run, error);
     if (!code)
         code = read_options(arguments, run, &training, error);
     if (!code)

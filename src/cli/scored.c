@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "cli/pipe.h"
 #include "table/json_rows.h"
 
@@ -65,6 +66,9 @@ struct schema *scored_schema(const struct scorer *scorer, const struct schema *i
         snprintf(name, sizeof name, "contribution_%d", r + 1);
         if (rc == OK)
             rc = schema_add(schema, name, real, error);
+        snprintf(name, sizeof name, "reason_text_%d", r + 1);
+        if (rc == OK && reasons_any(scorer->version.reasons))
+            rc = schema_add(schema, name, text, error);
     }
     if (rc == OK)
         return schema;
@@ -83,16 +87,54 @@ static int append_rules(const struct rules *rules, uint64_t fired, struct column
     return column_append_text(column, text, size < sizeof text ? size : sizeof text - 1, error);
 }
 
+static int append_text(const struct reasons *texts, const struct table *features, int64_t i, int feature,
+                       struct column *column, struct error *error)
+{
+    static const struct type type = {.id = TYPE_VARCHAR};
+    struct buffer text;
+    int rc = OK;
+    buffer_init(&text, LIMIT_JSON_LINE);
+    if (feature < 0 || !reasons_write(texts, features, feature, i, &text))
+        column_append_null(column, &type);
+    else if ((rc = buffer_check(&text, "the text of a reason", error)) == OK)
+        rc = column_append_text(column, text.data, text.size, error);
+    buffer_done(&text);
+    return rc;
+}
+
+/* Feature, contribution, and text where the version has any; *at: the column of the first one. */
+static int append_reason(const struct scorer *scorer, const struct decisions *decisions, int64_t i, int r,
+                         struct table *out, int *at, struct error *error)
+{
+    static const struct type real = {.id = TYPE_DOUBLE}, text = {.id = TYPE_VARCHAR};
+    const struct reason *reason = &decisions->reasons[i * decisions->reasons_per_row + r];
+    const char *name = reason->feature >= 0 ? decisions->features->schema->fields[reason->feature].name
+                       : r == 0 && decisions->decisions[i] == DECISION_FILTERED
+                           ? decision_text(DECISION_FILTERED)
+                           : NULL;
+    struct column *column = &out->columns[(*at)++];
+    int rc = name ? column_append_text(column, name, strlen(name), error) : OK;
+    if (!name)
+        column_append_null(column, &text);
+    column = &out->columns[(*at)++];
+    if (reason->feature < 0)
+        column_append_null(column, &real);
+    else
+        column_append_double(column, &real, reason->contribution);
+    if (rc == OK && reasons_any(scorer->version.reasons))
+        rc = append_text(scorer->version.reasons, decisions->features, i, reason->feature,
+                         &out->columns[(*at)++], error);
+    return rc;
+}
+
 static int append_decision(const struct scorer *scorer, const struct decisions *decisions, int64_t i, int at,
                            struct table *out, struct error *error)
 {
-    static const struct type real = {.id = TYPE_DOUBLE}, score = {.id = TYPE_FLOAT},
-                             text = {.id = TYPE_VARCHAR};
+    static const struct type score = {.id = TYPE_FLOAT}, text = {.id = TYPE_VARCHAR};
     const struct rules *rules = engine_rules(scorer->engine);
     const char *decision = decision_text(decisions->decisions[i]);
     int rc = OK;
-    bool filtered = decisions->decisions[i] == DECISION_FILTERED;
-    if (filtered)
+    if (decisions->decisions[i] == DECISION_FILTERED)
         column_append_null(&out->columns[at++], &score);
     else
         column_append_double(&out->columns[at++], &score, (double)decisions->scores[i]);
@@ -102,20 +144,8 @@ static int append_decision(const struct scorer *scorer, const struct decisions *
         column_append_null(&out->columns[at++], &text);
     if (rc == OK && rules)
         rc = append_rules(rules, decisions->rules_fired[i], &out->columns[at++], error);
-    for (int r = 0; rc == OK && r < decisions->reasons_per_row; r++, at += 2) {
-        const struct reason *reason = &decisions->reasons[i * decisions->reasons_per_row + r];
-        if (reason->feature < 0) {
-            if (filtered && r == 0)
-                rc = column_append_text(&out->columns[at], decision, strlen(decision), error);
-            else
-                column_append_null(&out->columns[at], &text);
-            column_append_null(&out->columns[at + 1], &real);
-            continue;
-        }
-        const char *name = decisions->features->schema->fields[reason->feature].name;
-        rc = column_append_text(&out->columns[at], name, strlen(name), error);
-        column_append_double(&out->columns[at + 1], &real, reason->contribution);
-    }
+    for (int r = 0; rc == OK && r < decisions->reasons_per_row; r++)
+        rc = append_reason(scorer, decisions, i, r, out, &at, error);
     return rc;
 }
 
@@ -138,9 +168,29 @@ int scored_append(const struct scorer *scorer, const struct table *events, const
     return rc;
 }
 
-static void write_reasons(const struct decisions *decisions, int64_t i, struct buffer *out)
+static void write_reason(const struct reasons *texts, const struct table *features, int64_t i,
+                         const struct reason *reason, struct buffer *out)
 {
-    struct buffer row;
+    const struct field *field = &features->schema->fields[reason->feature];
+    struct buffer text;
+    buffer_text(out, "{\"feature\":");
+    json_write_string(out, field->name, strlen(field->name));
+    buffer_text(out, ",\"value\":");
+    json_write_value(&features->columns[reason->feature], &field->type, i, out);
+    buffer_text(out, ",\"contribution\":");
+    json_write_double(out, reason->contribution);
+    buffer_init(&text, out->maximum);
+    if (reasons_write(texts, features, reason->feature, i, &text) && !text.failed) {
+        buffer_text(out, ",\"text\":");
+        json_write_string(out, text.data, text.size);
+    }
+    buffer_done(&text);
+    buffer_text(out, "}");
+}
+
+static void write_reasons(const struct reasons *texts, const struct decisions *decisions, int64_t i,
+                          struct buffer *out)
+{
     if (decisions->decisions[i] == DECISION_FILTERED) {
         buffer_text(out, ",\"reasons\":[{\"reason\":\"filtered\"}]");
         return;
@@ -150,28 +200,8 @@ static void write_reasons(const struct decisions *decisions, int64_t i, struct b
         const struct reason *reason = &decisions->reasons[i * decisions->reasons_per_row + r];
         if (reason->feature < 0)
             break;
-        const struct field *field = &decisions->features->schema->fields[reason->feature];
-        struct schema one = {.n = 1, .fields = (struct field *)field};
-        struct table value = {.schema = &one, .columns = &decisions->features->columns[reason->feature],
-                              .length = decisions->n};
-        buffer_text(out, r ? ",{\"feature\":" : "{\"feature\":");
-        json_write_string(out, field->name, strlen(field->name));
-        buffer_text(out, ",\"value\":");
-        /* The member is `"name":value`; what follows the name is the value as rows are written. */
-        buffer_init(&row, out->maximum);
-        json_rows_write_members(&value, i, &row);
-        struct buffer name;
-        buffer_init(&name, out->maximum);
-        json_write_string(&name, field->name, strlen(field->name));
-        if (!row.failed && !name.failed && row.size > name.size)
-            buffer_append(out, row.data + name.size + 1, row.size - name.size - 1);
-        else
-            buffer_text(out, "null");
-        buffer_done(&name);
-        buffer_done(&row);
-        buffer_text(out, ",\"contribution\":");
-        json_write_double(out, reason->contribution);
-        buffer_text(out, "}");
+        buffer_text(out, r ? "," : "");
+        write_reason(texts, decisions->features, i, reason, out);
     }
     buffer_text(out, "]");
 }
@@ -213,7 +243,7 @@ void scored_json(const struct scorer *scorer, const struct table *events, const 
         buffer_text(out, "]");
     }
     if (decisions->reasons_per_row)
-        write_reasons(decisions, i, out);
+        write_reasons(scorer->version.reasons, decisions, i, out);
     buffer_text(out, ",\"features\":{");
     json_rows_write_members(decisions->features, i, out);
     buffer_text(out, "}}");

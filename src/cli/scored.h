@@ -18,8 +18,8 @@ int scorer_open(const struct arguments *arguments, int reasons, int threads, str
 void scorer_close(struct scorer *scorer);
 
 /* Columns: id and event time (where the plan has them), --keep columns, score, decision, rules (fired,
- * separated by commas), and per reason its feature and contribution. A filtered event has no score, and its
- * first reason is "filtered". */
+ * separated by commas), and per reason its feature and contribution, and its text where the version has
+ * texts. A filtered event has no score, and its first reason is "filtered". */
 struct schema *scored_schema(const struct scorer *scorer, const struct schema *in, const int *kept,
                              int n_kept, int reasons, struct error *error);
 /* Appends the decisions on `events`; `kept` as above. */
@@ -27,8 +27,9 @@ int scored_append(const struct scorer *scorer, const struct table *events, const
                   const struct decisions *decisions, struct table *out, struct error *error);
 
 /* One decision as a JSON object: {"seq":1,"tx_id":..,"ts":"..","score":..,"decision":"..","rules":[..],
- * "reasons":[{"feature":..,"value":..,"contribution":..}],"features":{..}}. Of a filtered event score and
- * features are null, and "reasons" is [{"reason":"filtered"}]. */
+ * "reasons":[{"feature":..,"value":..,"contribution":..,"text":..}],"features":{..}}; a text only where the
+ * version has one for the feature. Of a filtered event score and features are null, and "reasons" is
+ * [{"reason":"filtered"}]. */
 void scored_json(const struct scorer *scorer, const struct table *events, const struct decisions *decisions,
                  int64_t i, int64_t seq, struct buffer *out);
 

@@ -244,6 +244,36 @@ static int take_parts(struct cursor *cursor, yyjson_val *root)
     return code;
 }
 
+/* Versions from before there were reasons have none. Which features there are, the plan knows. */
+static int take_reasons(struct cursor *cursor, yyjson_val *root)
+{
+    struct manifest *manifest = cursor->manifest;
+    yyjson_val *reasons = yyjson_obj_get(root, "reasons"), *key, *text;
+    if (!reasons)
+        return OK;
+    if (!yyjson_is_obj(reasons))
+        return wrong(cursor, "reasons", "an object", reasons);
+    if (yyjson_obj_size(reasons) > LIMIT_COLUMNS)
+        return error_set(cursor->error, CODE_LIMIT, "key reasons: %zu texts, the limit is %d",
+                         yyjson_obj_size(reasons), LIMIT_COLUMNS);
+    manifest->reasons = arena_new(&manifest->arena, yyjson_obj_size(reasons), sizeof *manifest->reasons);
+    if (!manifest->reasons)
+        return error_set(cursor->error, CODE_MEMORY, "no memory for the manifest");
+    size_t i, n;
+    snprintf(cursor->path, sizeof cursor->path, "reasons");
+    yyjson_obj_foreach(reasons, i, n, key, text)
+    {
+        struct reason_text *reason = &manifest->reasons[manifest->n_reasons++];
+        int code = take_text(cursor, key, "", &reason->feature);
+        if (!code)
+            code = take_text(cursor, text, reason->feature, &reason->text);
+        if (code)
+            return code;
+    }
+    cursor->path[0] = 0;
+    return OK;
+}
+
 static int take_threshold(struct cursor *cursor, yyjson_val *root)
 {
     yyjson_val *threshold = yyjson_obj_get(root, "threshold");
@@ -292,6 +322,8 @@ static int take_manifest(struct cursor *cursor, yyjson_val *root)
         code = take_columns(cursor, root, "features", &manifest->features, &manifest->n_features);
     if (!code)
         code = take_threshold(cursor, root);
+    if (!code)
+        code = take_reasons(cursor, root);
     if (!code)
         code = take_files(cursor, root);
     if (!code)

@@ -37,6 +37,8 @@ struct manifest {
     int n_events, n_features, n_files;
     struct manifest_column *events, *features;
     struct manifest_file *files;
+    struct reason_text *reasons;
+    int n_reasons;
     double threshold; /* NaN = none */
 };
 

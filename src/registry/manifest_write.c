@@ -147,6 +147,8 @@ int manifest_write(const struct version_content *content, int number, int64_t cr
         code = put_fragment(document, root, "metrics", content->metrics_json, error);
     if (!code)
         code = put_fragment(document, root, "profile", content->profile_json, error);
+    if (!code)
+        code = put_fragment(document, root, "reasons", content->reasons_json, error);
     if (!code) {
         put_tail(document, root, content, sums, n_sums);
         size_t size;

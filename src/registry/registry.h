@@ -24,6 +24,7 @@
 #include "base/memory.h"
 #include "feature/plan.h"
 #include "model/model.h"
+#include "score/reasons.h"
 #include "score/rules.h"
 
 struct registry;
@@ -45,6 +46,7 @@ struct version_content {
     const char *training_json;   /* spans, split, parameters, seed, rows, fingerprint */
     const char *metrics_json;
     const char *profile_json; /* reference profile of every feature */
+    const char *reasons_json; /* a text per feature, as reasons_new takes it */
 };
 /* Registers the next version of the name; ret_directory gets its path, ret_number its number. */
 int registry_add(struct registry *registry, const struct version_content *content, char *ret_directory,
@@ -101,9 +103,10 @@ struct version {
     int number;
     struct plan *plan;
     struct model *model;
-    struct rules *rules; /* or NULL */
-    double threshold;    /* NaN = none */
-    char *manifest;      /* shrike.json, whole */
+    struct rules *rules;     /* or NULL */
+    struct reasons *reasons; /* texts of the reasons that have one */
+    double threshold;        /* NaN = none */
+    char *manifest;          /* shrike.json, whole */
 };
 /* `model` as in place_find. A file that is not what was registered is CODE_CORRUPT: the message has its name,
  * the expected and the found checksum. */

@@ -154,6 +154,9 @@ static int fill_version(struct version *version, const struct manifest *manifest
         return code;
     code = check_columns(plan_features(version->plan), manifest, error);
     if (!code)
+        code = reasons_new(manifest->reasons, manifest->n_reasons, plan_features(version->plan),
+                           &version->reasons, error);
+    if (!code)
         code = engine_check_features(version->plan, version->model, error);
     if (code)
         error_prefix(error, "%s", version->directory);
@@ -186,6 +189,7 @@ void version_done(struct version *version)
     free(version->directory);
     free(version->name);
     free(version->manifest);
+    reasons_free(version->reasons);
     rules_unref(version->rules);
     model_unref(version->model);
     plan_unref(version->plan);

@@ -32,6 +32,8 @@ int json_rows_parse(struct json_rows *rows, const char *line, size_t size, struc
 void json_rows_write(const struct table *table, int64_t i, struct buffer *out);
 /* The same without the braces, for callers that add members of their own: "a":1,"b":null */
 void json_rows_write_members(const struct table *table, int64_t i, struct buffer *out);
+/* One value of a column; NULL, NaN and infinities are null. */
+void json_write_value(const struct column *column, const struct type *type, int64_t i, struct buffer *out);
 /* Appends a JSON string literal with quotes and escapes. */
 void json_write_string(struct buffer *out, const char *data, size_t size);
 /* The shortest decimal that reads back to the same value; null for NaN and infinities. */

@@ -177,7 +177,7 @@ static void write_time(struct buffer *out, int64_t us, bool utc)
     buffer_append(out, "\"", utc ? 0 : 1);
 }
 
-static void write_value(const struct column *column, const struct type *type, int64_t i, struct buffer *out)
+void json_write_value(const struct column *column, const struct type *type, int64_t i, struct buffer *out)
 {
     char text[UNITS_TEXT_SIZE];
     size_t size;
@@ -230,7 +230,7 @@ void json_rows_write_members(const struct table *table, int64_t i, struct buffer
             buffer_append(out, ",", 1);
         json_write_string(out, field->name, strlen(field->name));
         buffer_append(out, ":", 1);
-        write_value(&table->columns[k], &field->type, i, out);
+        json_write_value(&table->columns[k], &field->type, i, out);
     }
 }
 

@@ -31,6 +31,9 @@ static void check(const struct manifest *manifest)
                 file->bytes >= 0);
         require(strcmp(file->name, MANIFEST_FILE) && strlen(file->name) <= LIMIT_NAME);
     }
+    require(manifest->n_reasons <= LIMIT_COLUMNS);
+    for (int i = 0; i < manifest->n_reasons; i++)
+        require(manifest->reasons[i].feature && manifest->reasons[i].text);
     for (int i = 0; i < manifest->n_features; i++)
         require(manifest->features[i].name && manifest->features[i].type);
 }

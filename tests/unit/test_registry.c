@@ -368,6 +368,9 @@ static void test_manifest_refused(void **state)
     assert_refused("\"type\": \"DOUBLE\"", "\"type\": 7", CODE_INVALID,
                    "key features[0].type: expected a string");
     assert_refused("0.25", "1.5", CODE_INVALID, "key threshold");
+    assert_refused("\"later\": [1]", "\"reasons\": [1]", CODE_INVALID, "key reasons: expected an object");
+    assert_refused("\"later\": [1]", "\"reasons\": {\"n\": 1}", CODE_INVALID,
+                   "key reasons.n: expected a string");
     assert_refused("\"bytes\": 5", "\"bytes\": \"5\"", CODE_INVALID, "key files.model.json.bytes");
     assert_refused("\"features.sql\": {\"bytes\"", "\"model.json\": {\"bytes\"", CODE_INVALID, "given twice");
     assert_refused("\"features.sql\": {\"bytes\"", "\"/etc/passwd\": {\"bytes\"", CODE_INVALID,
