@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 
 enum {
     CAPACITY_FIRST = 4,
@@ -309,8 +310,8 @@ static bool make_room(const struct distinct_shape *shape, struct distinct *disti
     return true;
 }
 
-bool distinct_add(const struct distinct_shape *shape, struct distinct *distinct, const uint64_t *key,
-                  int frame, int64_t *live)
+/* The entry of a key, a new one if there is none; NULL: no memory, nothing changed. */
+static char *reach_entry(const struct distinct_shape *shape, struct distinct *distinct, const uint64_t *key)
 {
     uint64_t hash = hash_key(shape, (const char *)key);
     struct distinct *table = table_of(distinct, hash);
@@ -318,7 +319,7 @@ bool distinct_add(const struct distinct_shape *shape, struct distinct *distinct,
         table->capacity ? entry_at(shape, table, find(shape, table, (const char *)key, hash)) : NULL;
     if (!entry || !in_use(shape, entry)) {
         if (!make_room(shape, distinct, hash))
-            return false;
+            return NULL;
         table = table_of(distinct, hash);
         entry = entry_at(shape, table, find(shape, table, (const char *)key, hash));
         memcpy(entry, key, (size_t)shape->key_words * 8);
@@ -326,6 +327,15 @@ bool distinct_add(const struct distinct_shape *shape, struct distinct *distinct,
         if (segmented(distinct))
             distinct->segments->values++;
     }
+    return entry;
+}
+
+bool distinct_add(const struct distinct_shape *shape, struct distinct *distinct, const uint64_t *key,
+                  int frame, int64_t *live)
+{
+    char *entry = reach_entry(shape, distinct, key);
+    if (!entry)
+        return false;
     uint32_t *count = &counts_of(shape, entry)[frame];
     assert(*count < UINT32_MAX);
     *live += ++*count == 1;
@@ -399,4 +409,52 @@ size_t distinct_bytes(const struct distinct_shape *shape, const struct distinct 
 uint64_t distinct_moved(const struct distinct *distinct)
 {
     return segmented(distinct) ? distinct->segments->moved : 0;
+}
+
+static uint64_t values_of(const struct distinct *distinct)
+{
+    return segmented(distinct) ? distinct->segments->values : distinct->used;
+}
+
+static void save_table(const struct distinct_shape *shape, const struct distinct *table,
+                       struct bytes_out *out)
+{
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        char *entry = entry_at(shape, table, i);
+        if (!in_use(shape, entry))
+            continue;
+        bytes_put(out, entry, (size_t)shape->key_words * 8);
+        bytes_put(out, counts_of(shape, entry), (size_t)shape->n_frames * sizeof(uint32_t));
+    }
+}
+
+void distinct_save(const struct distinct_shape *shape, const struct distinct *distinct, struct bytes_out *out)
+{
+    bytes_put_u64(out, values_of(distinct));
+    if (!segmented(distinct))
+        save_table(shape, distinct, out);
+    for (uint32_t i = 0; segmented(distinct) && i < distinct->segments->n; i++)
+        save_table(shape, segment_at(distinct->segments, i), out);
+}
+
+bool distinct_load(const struct distinct_shape *shape, struct distinct *distinct, distinct_rekey *rekey,
+                   void *context, struct bytes_in *in)
+{
+    uint64_t n = bytes_get_u64(in);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t key[2] = {0};
+        uint32_t counts[LIMIT_WINDOWS], any = 0;
+        bytes_get(in, key, (size_t)shape->key_words * 8);
+        if (!bytes_get(in, counts, (size_t)shape->n_frames * sizeof *counts) || !rekey(context, key, in))
+            return false;
+        for (int f = 0; f < shape->n_frames; f++)
+            any |= counts[f];
+        if (!any)
+            return bytes_refuse(in, "a value occurs in no frame");
+        char *entry = reach_entry(shape, distinct, key);
+        if (!entry)
+            return bytes_no_memory(in);
+        memcpy(counts_of(shape, entry), counts, (size_t)shape->n_frames * sizeof *counts);
+    }
+    return in->rc == OK;
 }

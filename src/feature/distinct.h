@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 /* The same in every call for a table. */
 struct distinct_shape {
     int n_frames;
@@ -48,6 +50,15 @@ bool distinct_add(const struct distinct_shape *shape, struct distinct *distinct,
 /* One occurrence less, which must be there; if it was the last in the frame, --*live. Never fails. */
 void distinct_remove(const struct distinct_shape *shape, struct distinct *distinct, const uint64_t *key,
                      int frame, int64_t *live);
+
+/* To bytes and back: the number of values, and of each its key and its occurrences in each frame. Loads into
+ * an empty one. key: what a key is now, if it is not what it was; false, with the error in `in`, if it cannot
+ * be. */
+typedef bool distinct_rekey(void *context, uint64_t *key, struct bytes_in *in);
+void distinct_save(const struct distinct_shape *shape, const struct distinct *distinct,
+                   struct bytes_out *out);
+bool distinct_load(const struct distinct_shape *shape, struct distinct *distinct, distinct_rekey *rekey,
+                   void *context, struct bytes_in *in);
 
 /* Frees the table; it is empty then. */
 void distinct_done(struct distinct *distinct);

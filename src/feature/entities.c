@@ -398,3 +398,10 @@ int64_t entities_retained(const struct entities *entities)
             retained += ring_count(at(entities, i));
     return retained;
 }
+
+void entities_each(const struct entities *entities, entities_visit *visit, void *context)
+{
+    for (uint32_t i = 0; i < end_of(entities); i++)
+        if (is_used(entities, i))
+            visit(context, at(entities, i));
+}

@@ -24,6 +24,10 @@ struct share *entities_share(struct entities *entities);
  * `floor` can see. */
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n);
 
+/* Calls `visit` with each of them, in no order that means anything. */
+typedef void entities_visit(void *context, const struct entity *entity);
+void entities_each(const struct entities *entities, entities_visit *visit, void *context);
+
 int64_t entities_count(const struct entities *entities);
 int64_t entities_bytes(const struct entities *entities);
 int64_t entities_retained(const struct entities *entities);

@@ -211,3 +211,23 @@ double exact_mean_wide(const struct exact *exact, int scale)
         copy.spill = &none;
     return slow(&copy, divisors, n, EXACT_GRID);
 }
+
+void exact_save(const struct exact *exact, struct bytes_out *out)
+{
+    bytes_put(out, &exact->sum, sizeof exact->sum);
+    bytes_put_i64(out, exact->count);
+    bytes_put_u8(out, exact->spill != NULL);
+    if (exact->spill)
+        bytes_put(out, exact->spill, sizeof *exact->spill);
+}
+
+bool exact_load(struct exact *exact, struct bytes_in *in)
+{
+    bytes_get(in, &exact->sum, sizeof exact->sum);
+    exact->count = bytes_get_i64(in);
+    if (!bytes_get_u8(in))
+        return in->rc == OK;
+    if (!spill_ready(exact))
+        return bytes_no_memory(in);
+    return bytes_get(in, exact->spill, sizeof *exact->spill);
+}

@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 struct exact_spill;
 
 struct exact {
@@ -111,6 +113,10 @@ static inline bool exact_remove_wide(struct exact *exact, __int128 value)
     exact->count--;
     return true;
 }
+
+/* To bytes and back: sum, count, and whether there is a spill, which follows. Loads into an empty one. */
+void exact_save(const struct exact *exact, struct bytes_out *out);
+bool exact_load(struct exact *exact, struct bytes_in *in);
 
 /* The sum of doubles, rounded once. */
 double exact_sum(const struct exact *exact);

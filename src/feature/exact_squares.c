@@ -33,7 +33,7 @@ void exact_squares_done(struct exact_squares *squares)
     exact_done(&squares->sum);
 }
 
-bool exact_squares_spill(struct exact_squares *squares, double value, int sign)
+static bool spill_ready(struct exact_squares *squares)
 {
     if (!squares->sum.spill) {
         struct squares_spill *spill = calloc(1, sizeof *spill);
@@ -42,6 +42,13 @@ bool exact_squares_spill(struct exact_squares *squares, double value, int sign)
         squares->sum.spill = &spill->sum;
         exact_spill_count(sizeof *spill);
     }
+    return true;
+}
+
+bool exact_squares_spill(struct exact_squares *squares, double value, int sign)
+{
+    if (!spill_ready(squares))
+        return false;
     exact_spill_double(&squares->sum, value, sign);
     if (isfinite(value)) {
         int exponent;
@@ -125,4 +132,26 @@ bool exact_squares_variance(const struct exact_squares *squares, bool sample, do
     else
         *ret = variance_of_all(squares, (uint64_t)n, (uint64_t)degrees);
     return true;
+}
+
+void exact_squares_save(const struct exact_squares *squares, struct bytes_out *out)
+{
+    bytes_put(out, &squares->sum.sum, sizeof squares->sum.sum);
+    bytes_put_i64(out, squares->sum.count);
+    bytes_put(out, squares->squares, sizeof squares->squares);
+    bytes_put_u8(out, squares->sum.spill != NULL);
+    if (squares->sum.spill)
+        bytes_put(out, spill_of(squares), sizeof(struct squares_spill));
+}
+
+bool exact_squares_load(struct exact_squares *squares, struct bytes_in *in)
+{
+    bytes_get(in, &squares->sum.sum, sizeof squares->sum.sum);
+    squares->sum.count = bytes_get_i64(in);
+    bytes_get(in, squares->squares, sizeof squares->squares);
+    if (!bytes_get_u8(in))
+        return in->rc == OK;
+    if (!spill_ready(squares))
+        return bytes_no_memory(in);
+    return bytes_get(in, spill_of(squares), sizeof(struct squares_spill));
 }

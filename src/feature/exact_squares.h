@@ -24,6 +24,10 @@ struct exact_squares {
 
 void exact_squares_done(struct exact_squares *squares);
 
+/* As exact_save and exact_load. */
+void exact_squares_save(const struct exact_squares *squares, struct bytes_out *out);
+bool exact_squares_load(struct exact_squares *squares, struct bytes_in *in);
+
 /* The slow way, for what does not fit. sign: +1 to add, -1 to remove. False: no memory, nothing changed. */
 bool exact_squares_spill(struct exact_squares *squares, double value, int sign);
 

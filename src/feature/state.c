@@ -22,7 +22,7 @@
 #include "base/units.h"
 #include "feature/kernels.h"
 #include "feature/ring.h"
-#include "feature/stage.h"
+#include "feature/state_struct.h"
 #include "feature/strings.h"
 
 enum {
@@ -31,33 +31,6 @@ enum {
     AHEAD = 8,    /* rows between a step towards an entity and the next */
     FEW = 16,     /* rows at most that are taken group by group */
     SWEEP = 16,   /* entities looked at together for memory to give back: one per event, but not one by one */
-    LEVELS = 2
-};
-
-struct state {
-    struct plan *plan;
-    struct state_options options;
-    struct parallel *parallel;
-    int threads;
-    struct program **before[LEVELS], **after; /* one per thread */
-    const struct vector ***roots;             /* of `after`, per thread and feature */
-    struct staged *groups;
-    struct strings *strings; /* texts in keys and windows; NULL where the plan has none */
-    int64_t *times, *floors; /* SLICE */
-    uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
-    uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
-    size_t filtered_capacity;
-    struct vector *windows; /* results of SLICE rows per window */
-    int64_t high_water;
-    bool started, failed;
-    struct state_counters counters;
-    int64_t *errors; /* expression errors per thread */
-    int64_t *nulls;  /* NULLs per thread and feature, of the slice */
-    /* The batch at hand, for the tasks. */
-    const struct table *events;
-    struct table *features;
-    int64_t from, n;
-    int level, where_root;
 };
 
 /* Rows of the slice that task t of n has in steps 1 and 4: multiples of 64, so that no two share a bitmap's

@@ -16,6 +16,7 @@
 #ifndef SHRIKE_FEATURE_STATE_H
 #define SHRIKE_FEATURE_STATE_H
 
+#include "base/bytes.h"
 #include "feature/plan.h"
 
 struct state;
@@ -44,6 +45,14 @@ int state_take(struct state *state, const struct table *events, struct table *re
 
 /* Per row of the last batch whether WHERE left it out (1); NULL where the plan has no WHERE. */
 const uint8_t *state_filtered(const struct state *state);
+
+/* Everything that the windows remember, as bytes. The state is only read, so that a forked process may save
+ * it. */
+int state_save(const struct state *state, bytes_write *write, void *context, struct error *error);
+/* The same into a new state of the same plan: from then on it answers as the one that was saved. options may
+ * differ, but for the lateness, which says what was kept. CODE_CORRUPT: it cannot be read, or is of another
+ * plan; the state is then of no use. */
+int state_load(struct state *state, bytes_read *read, void *context, struct error *error);
 
 /* Goes through all entities; state_bytes alone does not. */
 void state_counters(const struct state *state, struct state_counters *ret);

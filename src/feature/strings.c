@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
 enum {
@@ -272,4 +274,61 @@ int64_t strings_count(const struct strings *strings)
 size_t strings_bytes(const struct strings *strings)
 {
     return strings->bytes;
+}
+
+static bool is_held(const struct known *known)
+{
+    return known->data && atomic_load_explicit(&known->references, memory_order_relaxed) > 0;
+}
+
+void strings_save(const struct strings *strings, struct bytes_out *out)
+{
+    uint32_t held = 0;
+    for (uint32_t number = 0; number < strings->n_numbers; number++)
+        held += is_held(known_at(strings, number));
+    bytes_put_u32(out, held);
+    for (uint32_t number = 0; number < strings->n_numbers; number++) {
+        const struct known *known = known_at(strings, number);
+        if (!is_held(known))
+            continue;
+        bytes_put_u32(out, number);
+        bytes_put_u32(out, known->size);
+        bytes_put(out, known->data, known->size);
+    }
+}
+
+/* Numbers are dense but for those that were free: about as many as texts, or there would be no memory. */
+static bool load_text(struct strings *strings, char *text, uint64_t **numbers, size_t *capacity, size_t *n,
+                      struct bytes_in *in)
+{
+    uint32_t number = bytes_get_u32(in), size = bytes_get_u32(in);
+    if (size > LIMIT_STRING)
+        return bytes_refuse(in, "a text of %u bytes; at most %d are possible", size, LIMIT_STRING);
+    if (!bytes_get(in, text, size))
+        return false;
+    if (number < *n || number == UINT32_MAX)
+        return bytes_refuse(in, "texts are not in the order of their numbers");
+    if (!memory_grow(numbers, capacity, (size_t)number + 1, sizeof **numbers))
+        return bytes_no_memory(in);
+    for (; *n < number; ++*n)
+        (*numbers)[*n] = UINT64_MAX;
+    if (!strings_number(strings, (struct text){text, size}, &(*numbers)[number]))
+        return bytes_no_memory(in);
+    *n = (size_t)number + 1;
+    return true;
+}
+
+bool strings_load(struct strings *strings, uint64_t **ret_numbers, size_t *ret_n, struct bytes_in *in)
+{
+    uint32_t held = bytes_get_u32(in);
+    uint64_t *numbers = NULL;
+    size_t capacity = 0, n = 0;
+    char *text = malloc(LIMIT_STRING);
+    bool fine = text ? in->rc == OK : bytes_no_memory(in);
+    for (uint32_t i = 0; fine && i < held; i++)
+        fine = load_text(strings, text, &numbers, &capacity, &n, in);
+    free(text);
+    *ret_numbers = numbers;
+    *ret_n = n;
+    return fine;
 }

@@ -16,6 +16,8 @@
 
 #include "feature/expr.h"
 
+struct bytes_in;
+struct bytes_out;
 struct strings;
 struct strings *strings_new(void);          /* NULL: no memory */
 void strings_free(struct strings *strings); /* takes NULL */
@@ -29,6 +31,11 @@ void strings_release(struct strings *strings, uint64_t number);
 
 /* The text of a number, valid while it is held. */
 struct text strings_text(const struct strings *strings, uint64_t number);
+
+/* To bytes and back: the number of texts that are held, and of each its number and the text. Reading gives an
+ * array of the texts' numbers now (free()) by what they were, each held once; UINT64_MAX: no text. */
+void strings_save(const struct strings *strings, struct bytes_out *out);
+bool strings_load(struct strings *strings, uint64_t **ret_numbers, size_t *ret_n, struct bytes_in *in);
 
 /* Looks at the next n numbers, in turn, and frees the texts without references; returns how many. Nobody else
  * may use the table meanwhile. */

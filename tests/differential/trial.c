@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "differential/reborn.h"
 #include "feature/state.h"
 
 void trial_fail(struct trial *trial, const char *what, const char *format, ...)
@@ -112,8 +113,9 @@ static void compare_counters(struct trial *trial, const char *what, const struct
                    (long long)counters.too_late, (long long)rescan->late, (long long)rescan->too_late);
 }
 
-/* state_take over batches: size 0 = all at once, -1 = random sizes. */
-static void take_in_batches(struct trial *trial, int threads, int64_t size, const char *what)
+/* state_take over batches: size 0 = all at once, -1 = random sizes. restarts: now and then, in the middle,
+ * the state is saved and loaded. */
+static void take_in_batches(struct trial *trial, int threads, int64_t size, bool restarts, const char *what)
 {
     struct state_options options = {.threads = threads, .lateness_us = trial->made.lateness};
     struct state *state = NULL;
@@ -134,6 +136,10 @@ static void take_in_batches(struct trial *trial, int threads, int64_t size, cons
             rc = state_take(state, &batch, &out, &error);
         if (rc == OK)
             rc = table_append(&all, &out, 0, n, &error);
+        if (rc == OK && restarts && random_chance(&trial->random, 30)) {
+            options.threads = 1 + (int)random_below(&trial->random, 3);
+            rc = reborn(trial->plan, &options, &state, &error);
+        }
         from += n;
     }
     if (rc == OK) {
@@ -150,9 +156,10 @@ static void take_in_batches(struct trial *trial, int threads, int64_t size, cons
 
 void compare_with_state(struct trial *trial)
 {
-    take_in_batches(trial, 1, 0, "one batch");
-    take_in_batches(trial, 1, 1, "batches of one");
-    take_in_batches(trial, 2, -1, "two threads, random batches");
-    take_in_batches(trial, 3, -1, "three threads, random batches");
+    take_in_batches(trial, 1, 0, false, "one batch");
+    take_in_batches(trial, 1, 1, false, "batches of one");
+    take_in_batches(trial, 2, -1, false, "two threads, random batches");
+    take_in_batches(trial, 3, -1, false, "three threads, random batches");
+    take_in_batches(trial, 2, -1, true, "restarts");
     trial->run->features += trial->plan->features->n;
 }

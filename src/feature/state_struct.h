@@ -1,0 +1,38 @@
+/* What a state is made of. Internal to feature/: state.h is the view of the other rooms. */
+#ifndef SHRIKE_FEATURE_STATE_STRUCT_H
+#define SHRIKE_FEATURE_STATE_STRUCT_H
+
+#include "base/parallel.h"
+#include "feature/stage.h"
+#include "feature/state.h"
+#include "feature/strings.h"
+
+enum { LEVELS = 2 };
+
+struct state {
+    struct plan *plan;
+    struct state_options options;
+    struct parallel *parallel;
+    int threads;
+    struct program **before[LEVELS], **after; /* one per thread */
+    const struct vector ***roots;             /* of `after`, per thread and feature */
+    struct staged *groups;
+    struct strings *strings; /* texts in keys and windows; NULL where the plan has none */
+    int64_t *times, *floors; /* SLICE */
+    uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
+    uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
+    size_t filtered_capacity;
+    struct vector *windows; /* results of SLICE rows per window */
+    int64_t high_water;
+    bool started, failed;
+    struct state_counters counters;
+    int64_t *errors; /* expression errors per thread */
+    int64_t *nulls;  /* NULLs per thread and feature, of the slice */
+    /* The batch at hand, for the tasks. */
+    const struct table *events;
+    struct table *features;
+    int64_t from, n;
+    int level, where_root;
+};
+
+#endif
