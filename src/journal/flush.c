@@ -9,14 +9,17 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "journal/inside.h"
 
 enum {
+    PATIENCE = 4, /* a flush's time divided by it is how long the next one waits for callers */
     PREPARE = 1 << 20,
     WORTH_PREPARING = PREPARE / 8, /* bytes of a batch: at least so many more fit into what is prepared */
 };
@@ -36,8 +39,8 @@ void journal_fail(struct journal *journal, const struct error *error)
 {
     if (!journal->failure.code)
         journal->failure = *error;
-    pthread_cond_broadcast(&journal->done[0]);
-    pthread_cond_broadcast(&journal->done[1]);
+    gate_open_to_all(&journal->done[0]);
+    gate_open_to_all(&journal->done[1]);
     pthread_cond_broadcast(&journal->moved);
 }
 
@@ -104,9 +107,11 @@ static int flush(struct journal *journal, struct error *error)
 {
     if (!journal->unsynced)
         return OK;
+    int64_t before = clock_monotonic_ns();
     int code = io_sync(journal->io, journal->file, journal->path, error);
     if (code)
         return code;
+    journal->flush_ns = clock_monotonic_ns() - before;
     uint64_t position, seq;
     next_to_write(journal, &position, &seq);
     journal->unsynced = false;
@@ -238,6 +243,22 @@ static void take_batch(struct journal *journal)
     empty->next_seq = journal->next_seq;
     journal->filling = empty;
     journal->turn++;
+    journal->group = journal->joined + 1;
+    journal->joined = 0;
+}
+
+/* Those whom the last flush has served are about to come again, all but one of them too late for this one: a
+ * moment's patience spares them a whole flush. Has the lock, and gives it away meanwhile. */
+static void gather(struct journal *journal)
+{
+    int64_t until = clock_monotonic_ns() + journal->flush_ns / PATIENCE;
+    journal->gathering = true;
+    while (journal->joined + 1 < journal->group && clock_monotonic_ns() < until) {
+        pthread_mutex_unlock(&journal->lock);
+        sched_yield();
+        pthread_mutex_lock(&journal->lock);
+    }
+    journal->gathering = false;
 }
 
 /* A full disk, a table or memory: what was appended waits, and the next who commits or appends tries again.
@@ -249,11 +270,8 @@ static bool may_try_again(int code)
 
 static void wake(struct journal *journal, int code)
 {
-    pthread_cond_broadcast(&journal->done[(journal->turn - 1) & 1]);
-    if (code)
-        pthread_cond_broadcast(&journal->done[journal->turn & 1]);
-    else
-        pthread_cond_signal(&journal->done[journal->turn & 1]);
+    gate_open_to_all(&journal->done[(journal->turn - 1) & 1]);
+    gate_open(&journal->done[journal->turn & 1], code ? INT_MAX : 1);
     if (journal->waiting)
         pthread_cond_broadcast(&journal->moved);
     if (journal->requested > journal->durable)
@@ -266,6 +284,8 @@ int journal_lead(struct journal *journal, enum lead how, struct error *error)
     uint64_t before = journal->durable;
     assert(!journal->busy && !journal->failure.code);
     journal->busy = true;
+    if (how == LEAD_SYNC)
+        gather(journal);
     take_batch(journal);
     pthread_mutex_unlock(&journal->lock);
     int code = carry_out(journal, how, &own);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "journal/gate.h"
 #include "journal/journal.h"
 
 /* One entry of a segment's index: where a record is. */
@@ -41,9 +42,9 @@ struct journal {
 
     pthread_mutex_t lock;
     pthread_mutex_t upkeep;
-    pthread_cond_t done[2]; /* who waits for a batch, by the last bit of its turn */
-    pthread_cond_t moved;   /* the durable position has, or the journal failed */
-    pthread_cond_t work;    /* for the thread */
+    struct gate done[2];  /* who waits for a batch, by the last bit of its turn */
+    pthread_cond_t moved; /* the durable position has, or the journal failed */
+    pthread_cond_t work;  /* for the thread */
     pthread_t thread;
     bool threaded, stopping; /* lock */
 
@@ -52,9 +53,11 @@ struct journal {
     struct batch *filling, *flight; /* of `batches` */
     uint64_t turn;                  /* of the batch that is being filled */
     uint64_t requested;             /* position that the thread is to make durable */
-    uint64_t written;               /* position up to which the system has the records */
+    _Atomic uint64_t written;       /* position up to which the system has the records */
     uint64_t refusals;              /* how often the disk was full */
-    bool busy, full;
+    uint32_t joined, group;         /* who commits and waits for the batch being filled; for the one before */
+    int64_t flush_ns;               /* that the last flush took */
+    bool busy, gathering, full;
     int waiting;          /* for `moved` */
     struct error refusal; /* of the full disk */
     struct error failure; /* code OK: none */

@@ -40,8 +40,6 @@ static void init_locks(struct journal *journal)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&journal->lock, NULL);
     pthread_mutex_init(&journal->upkeep, NULL);
-    pthread_cond_init(&journal->done[0], &monotonic);
-    pthread_cond_init(&journal->done[1], &monotonic);
     pthread_cond_init(&journal->moved, &monotonic);
     pthread_cond_init(&journal->work, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -55,8 +53,6 @@ static void done(struct journal *journal)
     free(journal->segments);
     free(journal->batches[0].data);
     free(journal->batches[1].data);
-    pthread_cond_destroy(&journal->done[0]);
-    pthread_cond_destroy(&journal->done[1]);
     pthread_cond_destroy(&journal->moved);
     pthread_cond_destroy(&journal->work);
     pthread_mutex_destroy(&journal->upkeep);
@@ -112,12 +108,20 @@ int journal_open(const struct journal_options *options, struct journal **ret,
     return OK;
 }
 
+/* Until he who leads has done so, or a little less. Has the lock, and has it again. */
+static void wait_for_leader(struct journal *journal)
+{
+    uint64_t turn = journal->gathering ? journal->turn : journal->turn - 1;
+    gate_wait(&journal->done[turn & 1], &journal->lock);
+    pthread_mutex_lock(&journal->lock);
+}
+
 /* The lock is held; nobody else uses the journal any more but its thread. */
 static int flush_rest(struct journal *journal, struct error *error)
 {
     enum lead how = journal->options.sync == JOURNAL_SYNC_NEVER ? LEAD_WRITE : LEAD_SYNC;
     while (journal->busy)
-        pthread_cond_wait(&journal->done[(journal->turn - 1) & 1], &journal->lock);
+        wait_for_leader(journal);
     int code = OK;
     while (!code && !journal->failure.code && journal->durable < journal->next_position - 1)
         code = journal_lead(journal, how, error);
@@ -168,7 +172,7 @@ static int make_room(struct journal *journal, size_t bytes, struct error *error)
         if (has_room(journal, bytes))
             break;
         if (journal->busy) {
-            pthread_cond_wait(&journal->done[(journal->turn - 1) & 1], &journal->lock);
+            wait_for_leader(journal);
             continue;
         }
         int code = journal_lead(journal, journal_lead_of_commit(journal), error);
@@ -229,10 +233,16 @@ static void request(struct journal *journal, uint64_t position)
         pthread_cond_signal(&journal->work);
 }
 
-static void wait_for_batch(struct journal *journal, uint64_t position)
+/* Has the lock; when it returns true, all up to the position is reached and the lock given back. */
+static bool wait_for_batch(struct journal *journal, uint64_t position)
 {
     bool flying = position < journal->flight->next_position;
-    pthread_cond_wait(&journal->done[(flying ? journal->turn - 1 : journal->turn) & 1], &journal->lock);
+    journal->joined += !flying;
+    gate_wait(&journal->done[(flying ? journal->turn - 1 : journal->turn) & 1], &journal->lock);
+    if (journal_reached(journal, position))
+        return true;
+    pthread_mutex_lock(&journal->lock);
+    return false;
 }
 
 int journal_commit(struct journal *journal, uint64_t position, struct error *error)
@@ -251,7 +261,8 @@ int journal_commit(struct journal *journal, uint64_t position, struct error *err
         } else if (journal->busy || by_thread) {
             if (by_thread)
                 request(journal, position);
-            wait_for_batch(journal, position);
+            if (wait_for_batch(journal, position))
+                return OK;
         } else {
             code = journal_lead(journal, journal_lead_of_commit(journal), error);
         }
@@ -302,7 +313,7 @@ int journal_roll(struct journal *journal, struct error *error)
     int code;
     pthread_mutex_lock(&journal->lock);
     while (journal->busy)
-        pthread_cond_wait(&journal->done[(journal->turn - 1) & 1], &journal->lock);
+        wait_for_leader(journal);
     code = journal->failure.code ? failed(journal, error) : journal_lead(journal, LEAD_ROLL, error);
     pthread_mutex_unlock(&journal->lock);
     return code;
