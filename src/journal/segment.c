@@ -90,6 +90,11 @@ int segment_check_head(const struct io *io, int file, const char *path,
     if (head.number != number)
         return error_set(error, CODE_CORRUPT, "%s says that it is segment %" PRIu64 ", expected %" PRIu64,
                          path, head.number, number);
+    /* Half of all numbers: what follows them never overflows. */
+    if (head.first_position - 1 > INT64_MAX || head.first_seq - 1 > INT64_MAX)
+        return error_set(error, CODE_CORRUPT,
+                         "%s begins with position %" PRIu64 " and seq %" PRIu64 ", expected 1 to %" PRId64,
+                         path, head.first_position, head.first_seq, INT64_MAX);
     *ret = head;
     return OK;
 }

@@ -334,8 +334,10 @@ static bool check_snapshots(struct world *world)
     struct journal_state is;
     if (snapshots_newest(&world->snapshots, UINT64_MAX, true, &reader, &report, &error))
         return broken(world, "looking for snapshots: %s", error.message);
-    if (report.dropped)
+    if (report.dropped) {
+        snapshot_reader_free(reader);
         return broken(world, "a damaged snapshot: %s", report.text);
+    }
     if (!reader)
         return !world->snapshot_position || broken(world, "the snapshot is gone");
     struct snapshot_head head = *snapshot_reader_head(reader);

@@ -255,22 +255,28 @@ static void older_segments_are_whole(void **state)
 }
 
 /* A head that was made by another program of this kind. */
-static int open_with_head(uint8_t *files[2], const uint64_t sizes[2], size_t at, const void *bytes, size_t n)
+static int open_with_heads(uint8_t *files[2], const uint64_t sizes[2], int which, size_t at,
+                           const void *bytes, size_t n)
 {
     struct crash_disk *disk = new_disk();
     struct journal *journal;
-    uint8_t *other = malloc(sizes[1]);
-    memcpy(other, files[1], sizes[1]);
+    uint8_t *other = malloc(sizes[which]);
+    memcpy(other, files[which], sizes[which]);
     memcpy(other + at, bytes, n);
     put_u32(other + 60, crc32c(0, other, 60));
-    crash_disk_put(disk, first_segment, files[0], sizes[0]);
-    crash_disk_put(disk, second_segment, other, sizes[1]);
+    crash_disk_put(disk, first_segment, which ? files[0] : other, sizes[0]);
+    crash_disk_put(disk, second_segment, which ? other : files[1], sizes[1]);
     free(other);
     int code = open_on(disk, true, &journal, NULL);
     if (!code)
         journal_close(journal, NULL);
     crash_disk_free(disk);
     return code;
+}
+
+static int open_with_head(uint8_t *files[2], const uint64_t sizes[2], size_t at, const void *bytes, size_t n)
+{
+    return open_with_heads(files, sizes, 1, at, bytes, n);
 }
 
 static void files_of_others(void **state)
@@ -291,7 +297,10 @@ static void files_of_others(void **state)
     assert_int_equal(open_with_head(files, sizes, 32, (uint64_t[]){9}, 8), CODE_CORRUPT);
     assert_contains(error.message, "says that it is segment 9, expected 2");
     assert_int_equal(open_with_head(files, sizes, 40, (uint64_t[]){0}, 8), CODE_CORRUPT);
-    assert_contains(error.message, "begins with position 0 and seq 9, the segment before it with 1 and 1");
+    assert_contains(error.message, "begins with position 0 and seq 9, expected 1 to ");
+    assert_int_equal(open_with_heads(files, sizes, 0, 40, (uint64_t[]){100}, 8), CODE_CORRUPT);
+    assert_contains(error.message, "begins with position 9 and seq 9, the segment before it with 100 and 1");
+    assert_int_equal(open_with_head(files, sizes, 48, (uint64_t[]){UINT64_MAX}, 8), CODE_CORRUPT);
     free(files[0]);
     free(files[1]);
 }
