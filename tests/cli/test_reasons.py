@@ -71,8 +71,8 @@ def test_score_has_a_column_of_texts(shrike, project):
     train(shrike, check=True)
     shrike("score", "models:/m/1", "--in", "events.jsonl", "--out", "out.jsonl", "--explain", "2", check=True)
     run(shrike, "run.jsonl", 2)
-    for scored, run in zip(lines(project / "out.jsonl"), lines(project / "run.jsonl")):
-        texts = [reason.get("text") for reason in run["reasons"]]
+    for scored, ran in zip(lines(project / "out.jsonl"), lines(project / "run.jsonl")):
+        texts = [reason.get("text") for reason in ran["reasons"]]
         assert [scored[f"reason_text_{i + 1}"] for i in range(len(texts))] == texts
 
 
