@@ -6,6 +6,7 @@
 #include <yyjson.h>
 
 #include "base/limits.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "model/model.h"
 #include "registry/manifest.h"
@@ -158,22 +159,64 @@ static void show_section(yyjson_val *root, const char *key)
     show_value("", value, 0);
 }
 
-/* What scores the model on this machine. A model that cannot be loaded is shown as far as it can be. */
-static void show_kernel(const struct manifest *manifest, const struct place *place)
+/* Where a feature of a model stands among others: its number and what it matters. */
+struct ranked {
+    int feature;
+    struct importance importance;
+};
+
+static int by_gain(const void *left, const void *right)
 {
-    char path[PATH_MAX];
-    struct model *model;
-    struct error error = {0};
-    (void)snprintf(path, sizeof path, "%s/%s", place->directory, manifest->model_file);
-    if (model_load(path, &model, &error)) {
-        printf("kernel      none: %s\n", error.message);
-        return;
-    }
-    printf("kernel      %s: %s\n", model_kernel(model), model_kernel_why(model));
-    model_unref(model);
+    const struct ranked *a = left, *b = right;
+    double x = a->importance.total_gain, y = b->importance.total_gain;
+    return x != y ? (x < y) - (x > y) : (a->feature > b->feature) - (a->feature < b->feature);
 }
 
-static void show_head(const struct manifest *manifest, const struct place *place)
+/* Features that no split asks for are left out. */
+static int show_importance(const struct manifest *manifest, const struct model *model, struct error *error)
+{
+    int n = model_features(model);
+    struct importance *importance = memory_new((size_t)n, sizeof *importance);
+    struct ranked *ranked = memory_new((size_t)n, sizeof *ranked);
+    bool good = importance && ranked;
+    if (good) {
+        model_importance(model, importance);
+        for (int f = 0; f < n; f++)
+            ranked[f] = (struct ranked){f, importance[f]};
+        qsort(ranked, (size_t)n, sizeof *ranked, by_gain);
+        printf("\n%-30s  %12s %12s %8s %12s %12s\n", "importance", "gain", "cover", "weight", "total gain",
+               "total cover");
+        for (int i = 0; i < n && ranked[i].importance.weight > 0; i++) {
+            const struct importance *of = &ranked[i].importance;
+            const char *name = model_feature_name(model, ranked[i].feature);
+            printf("  %-30s%12.6g %12.6g %8.6g %12.6g %12.6g\n",
+                   name ? name : manifest->features[ranked[i].feature].name, of->gain, of->cover, of->weight,
+                   of->total_gain, of->total_cover);
+        }
+    }
+    free(importance);
+    free(ranked);
+    return good ? OK : error_set(error, CODE_MEMORY, "no memory to show a version");
+}
+
+static int load_model(const struct manifest *manifest, const struct place *place, struct model **ret,
+                      struct error *error)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", place->directory, manifest->model_file);
+    int code = model_load(path, ret, error);
+    if (!code && model_features(*ret) != manifest->n_features) {
+        code = error_set(error, CODE_INVALID, "the model takes %d features, the manifest has %d",
+                         model_features(*ret), manifest->n_features);
+        model_unref(*ret);
+        *ret = NULL;
+    }
+    return code;
+}
+
+/* What scores the model on this machine. A model that cannot be loaded is shown as far as it can be. */
+static void show_head(const struct manifest *manifest, const struct place *place, const struct model *model,
+                      const struct error *why)
 {
     printf("name        %s\n", manifest->name[0] ? manifest->name : "-");
     printf("version     %d\n", manifest->number);
@@ -181,7 +224,12 @@ static void show_head(const struct manifest *manifest, const struct place *place
     printf("directory   %s\n", place->directory);
     printf("model       %s (%s %s)\n", manifest->model_file, manifest->model_flavor,
            manifest->model_library_version);
-    show_kernel(manifest, place);
+    if (model)
+        printf("kernel      %s: %s\n", model_kernel(model), model_kernel_why(model));
+    else
+        printf("kernel      none: %s\n", why->message);
+    if (manifest->positive_class != NO_CLASS)
+        printf("score       the probability of class %d\n", manifest->positive_class);
     printf("plan        %s, SHA-256 %s\n", manifest->plan_file, manifest->plan_sha256);
     printf("rules       %s\n", manifest->rules_file ? manifest->rules_file : "none");
     if (manifest->threshold == manifest->threshold)
@@ -226,14 +274,21 @@ static int show_text(const struct manifest *manifest, const struct place *place,
     if (!document)
         return error_set(error, CODE_MEMORY, "no memory to show a version");
     yyjson_val *root = yyjson_doc_get_root(document);
-    show_head(manifest, place);
+    struct model *model = NULL;
+    struct error why = {0};
+    int code = OK;
+    (void)load_model(manifest, place, &model, &why);
+    show_head(manifest, place, model, &why);
+    if (model)
+        code = show_importance(manifest, model, error);
+    model_unref(model);
     show_section(root, "label");
     show_section(root, "reasons");
     show_section(root, "training");
     show_section(root, "metrics");
     show_section(root, "libraries");
     yyjson_doc_free(document);
-    return show_files(manifest, place, error);
+    return code ? code : show_files(manifest, place, error);
 }
 
 static int run_show(const struct arguments *arguments, struct error *error)

@@ -12,6 +12,7 @@
 
 struct import {
     struct entry entry;
+    int positive_class;
     struct model *model;
     enum match match;
     char *data, *origin; /* origin: JSON, where the model came from */
@@ -36,7 +37,8 @@ static int read_model(const char *path, struct import *import, struct error *err
     int code = file_read(path, LIMIT_MODEL_BYTES, &import->data, &import->size, error);
     if (code)
         return code;
-    code = match_model(import->data, import->size, import->entry.plan, &import->model, &import->match, error);
+    code = match_model(import->data, import->size, import->positive_class, import->entry.plan, &import->model,
+                       &import->match, error);
     if (code)
         error_at(error, path, 0, 0);
     return code;
@@ -69,6 +71,7 @@ static int enter(const struct arguments *arguments, struct import *import, struc
         .model_size = import->size,
         .model_format = model_format(import->model),
         .library_version = *version ? version : "unknown",
+        .positive_class = import->positive_class,
         .threshold = argument_given(arguments, "threshold") ? argument_real(arguments, "threshold") : NAN,
         .training_json = import->origin,
     };
@@ -85,6 +88,8 @@ static int print_json(const struct arguments *arguments, const struct import *im
     yyjson_mut_obj_add_str(document, root, "library_version", model_library_version(import->model));
     yyjson_mut_obj_add_int(document, root, "features", model_features(import->model));
     yyjson_mut_obj_add_str(document, root, "matched", match_text(import));
+    if (import->positive_class != NO_CLASS)
+        yyjson_mut_obj_add_int(document, root, "positive_class", import->positive_class);
     return entry_print_json(document, error);
 }
 
@@ -95,13 +100,17 @@ static void print_text(const struct arguments *arguments, const struct import *i
            version, model_features(import->model), match_text(import),
            import->match == MATCH_BY_POSITION ? ": the model has no names for them, so check their order"
                                               : "");
+    if (import->positive_class != NO_CLASS)
+        printf("the score is the probability of class %d\n", import->positive_class);
     entry_print(arguments, &import->entry);
 }
 
 static int run_import(const struct arguments *arguments, struct error *error)
 {
     const char *path = argument_positional(arguments, 0);
-    struct import import = {0};
+    struct import import = {.positive_class = NO_CLASS};
+    if (argument_given(arguments, "positive-class"))
+        import.positive_class = (int)argument_integer(arguments, "positive-class");
     int code = entry_open(arguments, &import.entry, error);
     if (!code)
         code = read_model(path, &import, error);
@@ -125,6 +134,12 @@ static const struct option options[] = {
      .text = "The plan: its columns are the model's input, matched by name where the model has names."},
     ENTRY_OPTION_NAME,
     ENTRY_OPTION_RULES,
+    {.name = "positive-class",
+     .kind = OPTION_INTEGER,
+     .argument = "N",
+     .minimum = 0,
+     .maximum = LIMIT_MODEL_OUTPUTS - 1,
+     .text = "Of a model of several classes, counted from 0: the one whose probability is the score."},
     {.name = "threshold",
      .kind = OPTION_REAL,
      .argument = "X",

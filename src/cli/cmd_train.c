@@ -273,6 +273,7 @@ static int enter(const struct arguments *arguments, struct run *run, struct erro
         .model_size = training->trained.model_size,
         .model_format = model_format(training->model),
         .library_version = training->trained.library_version,
+        .positive_class = NO_CLASS,
         .threshold = training->threshold,
         .training_json = training->training_json,
         .metrics_json = training->metrics_json,

@@ -29,18 +29,6 @@ static const struct gblinear *of(const struct model *model)
     return (const struct gblinear *)model;
 }
 
-static const char *kind_kernel(const struct model *model)
-{
-    (void)model;
-    return "scalar";
-}
-
-static const char *kind_kernel_why(const struct model *model)
-{
-    (void)model;
-    return "linear models have one kernel";
-}
-
 static void kind_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)
 {
     const struct gblinear *self = of(model);
@@ -57,12 +45,6 @@ static void kind_predict(const struct model *model, const float *rows, size_t n,
         }
         forest_apply_link(&self->head, margins, 1, ret_scores + r * (size_t)model->outputs);
     }
-}
-
-static size_t kind_explain_scratch(const struct model *model)
-{
-    (void)model;
-    return 0;
 }
 
 static void kind_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,
@@ -93,7 +75,7 @@ static void kind_importance(const struct model *model, struct importance *ret)
         double size = 0;
         for (int g = 0; g < groups; g++)
             size += fabs((double)self->weights[f * groups + g]) / groups;
-        ret[self->columns[f]] = (struct importance){size, size, size};
+        ret[self->columns[f]] = (struct importance){size, size, size, size, size};
     }
 }
 
@@ -107,10 +89,7 @@ static void kind_free(struct model *model)
 
 static const struct model_kind gblinear_kind = {
     .name = "linear",
-    .kernel = kind_kernel,
-    .kernel_why = kind_kernel_why,
     .predict = kind_predict,
-    .explain_scratch = kind_explain_scratch,
     .explain = kind_explain,
     .importance = kind_importance,
     .free = kind_free,

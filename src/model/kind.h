@@ -15,10 +15,10 @@ enum { MODEL_LIBRARY_SIZE = 32 };
 
 struct model_kind {
     const char *name;
-    const char *(*kernel)(const struct model *model);
+    const char *(*kernel)(const struct model *model); /* NULL: there is one, the scalar one; so for its why */
     const char *(*kernel_why)(const struct model *model);
     void (*predict)(const struct model *model, const float *rows, size_t n, float *ret_scores);
-    size_t (*explain_scratch)(const struct model *model);
+    size_t (*explain_scratch)(const struct model *model); /* NULL: none is needed */
     void (*explain)(const struct model *model, const float *rows, size_t n, double *ret_contributions,
                     void *scratch);
     void (*importance)(const struct model *model, struct importance *ret);

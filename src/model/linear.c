@@ -28,18 +28,6 @@ static double term(const struct linear_model *self, const float *row, int i)
     return isnan(row[i]) ? 0 : self->weights[i] * (((double)row[i] - self->means[i]) * self->scales[i]);
 }
 
-static const char *kind_kernel(const struct model *model)
-{
-    (void)model;
-    return "scalar";
-}
-
-static const char *kind_kernel_why(const struct model *model)
-{
-    (void)model;
-    return "linear models have one kernel";
-}
-
 static void kind_predict(const struct model *model, const float *rows, size_t n, float *ret_scores)
 {
     const struct linear_model *self = of(model);
@@ -50,12 +38,6 @@ static void kind_predict(const struct model *model, const float *rows, size_t n,
             margin += term(self, row, i);
         ret_scores[r] = (float)(1 / (1 + exp(-margin)));
     }
-}
-
-static size_t kind_explain_scratch(const struct model *model)
-{
-    (void)model;
-    return 0;
 }
 
 static void kind_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,
@@ -75,7 +57,7 @@ static void kind_importance(const struct model *model, struct importance *ret)
 {
     for (int i = 0; i < model->features; i++) {
         double size = fabs(of(model)->weights[i]);
-        ret[i] = (struct importance){size, size, size};
+        ret[i] = (struct importance){size, size, size, size, size};
     }
 }
 
@@ -88,10 +70,7 @@ static void kind_free(struct model *model)
 
 static const struct model_kind linear_kind = {
     .name = "linear",
-    .kernel = kind_kernel,
-    .kernel_why = kind_kernel_why,
     .predict = kind_predict,
-    .explain_scratch = kind_explain_scratch,
     .explain = kind_explain,
     .importance = kind_importance,
     .free = kind_free,

@@ -225,7 +225,7 @@ const char *model_kind(const struct model *model)
 
 const char *model_kernel(const struct model *model)
 {
-    return model->kind->kernel(model);
+    return model->kind->kernel ? model->kind->kernel(model) : "scalar";
 }
 
 const struct model_format *model_format(const struct model *model)
@@ -240,7 +240,7 @@ const char *model_library_version(const struct model *model)
 
 const char *model_kernel_why(const struct model *model)
 {
-    return model->kind->kernel_why(model);
+    return model->kind->kernel_why ? model->kind->kernel_why(model) : "linear models have one kernel";
 }
 
 int model_features(const struct model *model)
@@ -277,7 +277,7 @@ void model_predict(const struct model *model, const float *rows, size_t n, float
 
 size_t model_explain_scratch(const struct model *model)
 {
-    return model->kind->explain_scratch(model);
+    return model->kind->explain_scratch ? model->kind->explain_scratch(model) : 0;
 }
 
 void model_explain(const struct model *model, const float *rows, size_t n, double *ret_contributions,

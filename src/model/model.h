@@ -29,6 +29,11 @@ int model_parse(const char *data, size_t size, struct model **ret, struct error 
 int model_parse_for(const char *data, size_t size, const char *const *columns, int n, struct model **ret,
                     struct error *error);
 
+/* One class of a model of several as a model with one score: the class's probability, explained by the
+ * contributions to its margin. References the model. CODE_INVALID: it has no classes, or not that one.
+ * CODE_UNSUPPORTED: it gives the likeliest class and no probabilities. */
+int model_of_class(struct model *model, int class, struct model **ret, struct error *error);
+
 /* What a model was read from. */
 struct model_format {
     const char *name;   /* "XGBoost JSON" */
@@ -72,10 +77,10 @@ void model_explain(const struct model *model, const float *rows, size_t n, doubl
                    void *scratch);
 
 /* How much each feature matters to the whole model: `features` structs. Forests, as XGBoost defines them:
- * mean gain and mean cover of the feature's splits, and the number of its splits. Linear: the absolute
- * weight, for all three. */
+ * mean gain and mean cover of the feature's splits, the number of its splits, and the sums of gain and cover
+ * over them. Linear: the absolute weight, for all. */
 struct importance {
-    double gain, cover, weight;
+    double gain, cover, weight, total_gain, total_cover;
 };
 void model_importance(const struct model *model, struct importance *ret);
 

@@ -212,6 +212,7 @@ static int take_parts(struct cursor *cursor, yyjson_val *root)
 {
     struct manifest *manifest = cursor->manifest;
     yyjson_val *model, *plan, *rules = yyjson_obj_get(root, "rules");
+    int64_t class = NO_CLASS;
     int code = object_of(cursor, root, "model", &model);
     if (!code)
         code = object_of(cursor, root, "plan", &plan);
@@ -223,8 +224,11 @@ static int take_parts(struct cursor *cursor, yyjson_val *root)
         code = text_of(cursor, model, "flavor", &manifest->model_flavor);
     if (!code)
         code = text_of(cursor, model, "library_version", &manifest->model_library_version);
+    if (!code && yyjson_obj_get(model, "positive_class"))
+        code = integer_of(cursor, model, "positive_class", LIMIT_MODEL_OUTPUTS - 1, &class);
     if (code)
         return code;
+    manifest->positive_class = (int)class;
     snprintf(cursor->path, sizeof cursor->path, "plan");
     code = file_name_of(cursor, plan, "file", &manifest->plan_file);
     if (!code)

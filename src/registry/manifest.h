@@ -32,6 +32,7 @@ struct manifest {
     const char *name, *created;
     int number;
     const char *model_file, *model_flavor, *model_library_version;
+    int positive_class; /* or NO_CLASS */
     const char *plan_file, *plan_sha256, *plan_table;
     const char *rules_file; /* or NULL */
     int n_events, n_features, n_files;

@@ -90,6 +90,8 @@ static void put_head(yyjson_mut_doc *document, yyjson_mut_val *root, const struc
     yyjson_mut_obj_add_str(document, model, "file", content->model_format->file);
     yyjson_mut_obj_add_str(document, model, "flavor", content->model_format->flavor);
     yyjson_mut_obj_add_strcpy(document, model, "library_version", content->library_version);
+    if (content->positive_class != NO_CLASS)
+        yyjson_mut_obj_add_int(document, model, "positive_class", content->positive_class);
 
     yyjson_mut_val *plan = yyjson_mut_obj_add_obj(document, root, "plan");
     yyjson_mut_obj_add_str(document, plan, "file", "features.sql");

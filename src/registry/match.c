@@ -90,18 +90,39 @@ static int check(const struct model *model, const struct schema *columns, struct
     return code;
 }
 
-int match_model(const char *data, size_t size, const struct plan *plan, struct model **ret,
-                enum match *ret_match, struct error *error)
+static int read_model(const char *data, size_t size, const struct schema *columns, struct model **ret,
+                      struct error *error)
 {
-    const struct schema *columns = plan_features(plan);
-    struct model *model;
     const char **names = memory_new((size_t)columns->n, sizeof *names);
     if (!names)
         return error_set(error, CODE_MEMORY, "no memory to match a model with a plan");
     for (int i = 0; i < columns->n; i++)
         names[i] = columns->fields[i].name;
-    int code = model_parse_for(data, size, names, columns->n, &model, error);
+    int code = model_parse_for(data, size, names, columns->n, ret, error);
     free(names);
+    return code;
+}
+
+int match_read(const char *data, size_t size, int positive_class, const struct schema *columns,
+               struct model **ret, struct error *error)
+{
+    struct model *model;
+    int code = read_model(data, size, columns, &model, error);
+    if (code || positive_class == NO_CLASS) {
+        *ret = code ? NULL : model;
+        return code;
+    }
+    code = model_of_class(model, positive_class, ret, error);
+    model_unref(model);
+    return code;
+}
+
+int match_model(const char *data, size_t size, int positive_class, const struct plan *plan,
+                struct model **ret, enum match *ret_match, struct error *error)
+{
+    const struct schema *columns = plan_features(plan);
+    struct model *model;
+    int code = match_read(data, size, positive_class, columns, &model, error);
     if (code)
         return code;
     code = check(model, columns, error);

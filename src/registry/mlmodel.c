@@ -76,7 +76,8 @@ static const char *mlflow_type(const struct type *type)
     }
 }
 
-static void put_signature(struct buffer *out, const struct schema *features)
+/* A model of several classes gives a row of scores where Python loads it. */
+static void put_signature(struct buffer *out, const struct schema *features, bool classes)
 {
     struct buffer inputs;
     buffer_init(&inputs, LIMIT_MANIFEST_BYTES);
@@ -94,8 +95,10 @@ static void put_signature(struct buffer *out, const struct schema *features)
         out->failed = true;
     else
         put_quoted(out, inputs.data);
-    buffer_text(out, "\n  outputs: '[{\"type\": \"tensor\", \"tensor-spec\": "
-                     "{\"dtype\": \"float32\", \"shape\": [-1]}}]'\n  params: null\n");
+    buffer_format(out,
+                  "\n  outputs: '[{\"type\": \"tensor\", \"tensor-spec\": "
+                  "{\"dtype\": \"float32\", \"shape\": [-1%s]}}]'\n  params: null\n",
+                  classes ? ", -1" : "");
     buffer_done(&inputs);
 }
 
@@ -148,7 +151,7 @@ void mlmodel_write(const struct version_content *content, int number, int64_t cr
     buffer_text(ret, "\n    shrike_version: ");
     put_quoted(ret, SHRIKE_VERSION);
     buffer_format(ret, "\nmodel_uuid: %.32s\n", uuid);
-    put_signature(ret, plan_features(content->plan));
+    put_signature(ret, plan_features(content->plan), content->positive_class != NO_CLASS);
     buffer_text(ret, "utc_time_created: ");
     put_quoted(ret, created);
     buffer_text(ret, "\n");

@@ -32,6 +32,9 @@ struct registry;
 int registry_open(const char *directory, bool create, struct registry **ret, struct error *error);
 void registry_close(struct registry *registry); /* takes NULL */
 
+/* Of a positive class: the model has one score. */
+enum { NO_CLASS = -1 };
+
 /* What goes into a new version. JSON fragments are texts of one JSON object each; NULL is an empty one. */
 struct version_content {
     const char *name;
@@ -42,6 +45,7 @@ struct version_content {
     const struct model_format
         *model_format;           /* of it: what it is called in the version, how MLflow loads it */
     const char *library_version; /* of the library that trained it: "1.7.4" */
+    int positive_class;          /* of a model of several classes the one that is scored; else NO_CLASS */
     double threshold;            /* NaN = none */
     const char *training_json;   /* spans, split, parameters, seed, rows, fingerprint */
     const char *metrics_json;

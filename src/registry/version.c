@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "registry/manifest.h"
+#include "registry/match.h"
 #include "registry/registry.h"
 #include "score/engine.h"
 
@@ -51,20 +52,6 @@ static int open_plan(struct version *version, const struct manifest *manifest, s
     return code;
 }
 
-/* The model, its features in the order of the plan's. */
-static int parse_model(const struct schema *features, const char *data, size_t size, struct model **ret,
-                       struct error *error)
-{
-    const char **names = memory_new((size_t)features->n, sizeof *names);
-    if (!names)
-        return error_set(error, CODE_MEMORY, "no memory to open a version");
-    for (int i = 0; i < features->n; i++)
-        names[i] = features->fields[i].name;
-    int code = model_parse_for(data, size, names, features->n, ret, error);
-    free(names);
-    return code;
-}
-
 static int open_model(struct version *version, const struct manifest *manifest, struct error *error)
 {
     char *data;
@@ -73,7 +60,8 @@ static int open_model(struct version *version, const struct manifest *manifest, 
         read_part(manifest, version->directory, manifest->model_file, LIMIT_MODEL_BYTES, &data, &size, error);
     if (code)
         return code;
-    code = parse_model(plan_features(version->plan), data, size, &version->model, error);
+    code = match_read(data, size, manifest->positive_class, plan_features(version->plan), &version->model,
+                      error);
     free(data);
     if (code)
         error_prefix(error, "%s/%s", version->directory, manifest->model_file);

@@ -25,10 +25,17 @@ int engine_check_features(const struct plan *plan, const struct model *model, st
     int n = model_features(model), code = dataset_check_features(schema, error);
     if (code != OK)
         return code;
+    if (model_margins(model) != 1 && model_outputs(model) == 1)
+        return error_set(
+            error, CODE_UNSUPPORTED,
+            "the model answers with the number of the likeliest of its %d classes, and a decision "
+            "takes a probability (multi:softprob gives one for each)",
+            model_margins(model));
     if (model_margins(model) != 1)
         return error_set(error, CODE_UNSUPPORTED,
-                         "the model tells %d classes apart; events are decided by models with one score",
-                         model_margins(model));
+                         "the model tells %d classes apart, and a decision takes one score: name the class "
+                         "whose probability it is with --positive-class 0 to %d",
+                         model_margins(model), model_margins(model) - 1);
     if (!n || !model_feature_name(model, 0)) {
         if (n == schema->n)
             return OK;

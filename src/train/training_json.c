@@ -115,6 +115,8 @@ static int put_importance(yyjson_mut_doc *document, yyjson_mut_val *root, const 
         yyjson_mut_obj_add_real(document, object, "gain", importance[i].gain);
         yyjson_mut_obj_add_real(document, object, "cover", importance[i].cover);
         yyjson_mut_obj_add_real(document, object, "weight", importance[i].weight);
+        yyjson_mut_obj_add_real(document, object, "total_gain", importance[i].total_gain);
+        yyjson_mut_obj_add_real(document, object, "total_cover", importance[i].total_cover);
     }
     free(importance);
     return OK;

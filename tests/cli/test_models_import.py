@@ -173,10 +173,113 @@ def test_categories_are_integers_of_the_plan(shrike, project):
     assert (scores(shrike, project) == expected).all()
 
 
-def test_several_classes_are_refused(shrike, project):
-    xgboost_model(project, objective="multi:softprob", num_class=3)
-    result = shrike("models", "import", "model.ubj", "--name", "fraud")
-    assert result.returncode == UNSUPPORTED and "3 classes" in result.stderr
+def classes_of(features):
+    return (features.kind % 3).astype(int)
+
+
+def classes_model(project, objective="multi:softprob"):
+    """A booster of three classes and its matrix, whose columns are not in the plan's order."""
+    features = features_of(project)
+    matrix = xgboost.DMatrix(features[NAMES[::-1]], classes_of(features))
+    model = xgboost.train({"objective": objective, "num_class": 3, "nthread": 1, "max_depth": 3}, matrix, 6)
+    model.save_model(project / "model.ubj")
+    return model, matrix
+
+
+def test_one_class_of_several_is_the_score(shrike, project):
+    model, matrix = classes_model(project)
+    expected, contributions = model.predict(matrix), model.predict(matrix, pred_contribs=True)
+    for number in range(3):
+        result = shrike("models", "import", "model.ubj", "--name", "fraud", "--positive-class", number,
+                        check=True)
+        assert f"the score is the probability of class {number}\n" in result.stdout
+        assert (scores(shrike, project) == expected[:, number]).all()
+        shrike("score", "models:/fraud/latest", "--in", "events.parquet", "--out", "why.parquet", "--explain",
+               "1", check=True)
+        why = pandas.read_parquet(project / "why.parquet")
+        own = pandas.DataFrame(contributions[:, number, :-1], columns=NAMES[::-1])
+        strongest = own.abs().max(axis=1)
+        numpy.testing.assert_allclose(why.contribution_1.abs().fillna(0), strongest, rtol=1e-4, atol=1e-6)
+    shown = shrike("models", "show", "models:/fraud/3", check=True).stdout
+    assert "score       the probability of class 2\n" in shown
+    manifest = json.loads(shrike("models", "show", "models:/fraud/2", "--json", check=True).stdout)
+    assert manifest["model"]["positive_class"] == 1
+
+
+def test_one_class_of_lightgbm_and_onnx(shrike, project):
+    lightgbm = pytest.importorskip("lightgbm")
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.ensemble import RandomForestClassifier
+    features = features_of(project).fillna(0)
+    settings = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
+    light = lightgbm.train(settings, lightgbm.Dataset(features, classes_of(features)), 5)
+    light.save_model(project / "model.txt")
+    forest = RandomForestClassifier(5, max_depth=4, random_state=1)
+    forest.fit(features.to_numpy(), classes_of(features))
+    model = skl2onnx.to_onnx(forest, features.to_numpy()[:1], options={"zipmap": False})
+    (project / "model.onnx").write_bytes(model.SerializeToString())
+    events = pandas.read_parquet(project / "events.parquet").fillna({"b": 0})
+    events.to_parquet(project / "events.parquet")
+    answers = {"model.txt": light.predict(features), "model.onnx": forest.predict_proba(features)}
+    for file, expected in answers.items():
+        shrike("models", "import", file, "--name", "fraud", "--positive-class", "2", check=True)
+        numpy.testing.assert_allclose(scores(shrike, project), expected[:, 2], rtol=1e-5)
+
+
+def test_a_class_that_is_none_is_refused(shrike, project):
+    def refused(*arguments):
+        result = shrike("models", "import", "model.ubj", "--name", "fraud", *arguments)
+        assert not (project / "models").exists()
+        return result.returncode, result.stderr
+
+    classes_model(project)
+    status, message = refused()
+    assert status == UNSUPPORTED and "tells 3 classes apart" in message
+    assert "--positive-class 0 to 2" in message
+    status, message = refused("--positive-class", "3")
+    assert status == INVALID and "the model has no class 3; expected 0 to 2" in message
+    classes_model(project, "multi:softmax")
+    status, message = refused()
+    assert status == UNSUPPORTED and "the number of the likeliest of its 3 classes" in message
+    status, message = refused("--positive-class", "1")
+    assert status == UNSUPPORTED and "the number of the likeliest of its 3 classes" in message
+    xgboost_model(project)
+    status, message = refused("--positive-class", "1")
+    assert status == INVALID and "class 1 of a model that has one score and no classes" in message
+
+
+def test_importance(shrike, project):
+    xgboost_model(project, ["positive", "kind", "a", "b"])
+    booster = xgboost.Booster(model_file=project / "model.ubj")
+    shrike("models", "import", "model.ubj", "--name", "fraud", check=True)
+    shown = shrike("models", "show", "models:/fraud/1", check=True).stdout.split("\nimportance")[1]
+    rows = [row.split() for row in shown.split("\n\n")[0].splitlines()[1:]]
+    found = {row[0]: [float(cell) for cell in row[1:]] for row in rows}
+    kinds = ["gain", "cover", "weight", "total_gain", "total_cover"]
+    expected = {kind: booster.get_score(importance_type=kind) for kind in kinds}
+    assert list(found) == sorted(expected["weight"], key=lambda name: -expected["total_gain"][name])
+    for name, row in found.items():
+        numpy.testing.assert_allclose(row, [expected[kind][name] for kind in kinds], rtol=1e-4)
+
+
+def test_drivers_are_the_mean_of_absolute_contributions(shrike, project):
+    features = features_of(project)
+    xgboost_model(project)
+    booster = xgboost.Booster(model_file=project / "model.ubj")
+    events = pandas.read_parquet(project / "events.parquet").assign(y=label_of(features).astype("int8"))
+    events.to_parquet(project / "events.parquet")
+    late = "\nCOMMENT ON COLUMN payments.y IS 'shrike: label, late after=1 hour';\nSELECT"
+    plan = PLAN.replace("kind INTEGER", "kind INTEGER, y TINYINT DEFAULT 0").replace("\nSELECT", late)
+    (project / "features.sql").write_text(plan)
+    shrike("models", "import", "model.ubj", "--name", "fraud", check=True)
+    report = json.loads(shrike("evaluate", "models:/fraud/1", "--in", "events.parquet", "--test",
+                               "2024-01-01..2024-01-02", "--keep-known", "--json", check=True).stdout)
+    contributions = booster.predict(xgboost.DMatrix(features), pred_contribs=True)[:, :-1]
+    expected = dict(zip(NAMES, numpy.abs(contributions.astype(float)).mean(axis=0)))
+    found = {row["feature"]: row["mean_absolute_contribution"] for row in report["drivers"]}
+    assert list(found) == sorted(found, key=lambda name: -found[name]) and set(found) == set(NAMES)
+    for name in NAMES:
+        assert found[name] == pytest.approx(expected[name], rel=1e-5, abs=1e-7)
 
 
 @pytest.mark.parametrize("data, status, part", [

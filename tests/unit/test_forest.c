@@ -356,10 +356,13 @@ static void test_importance_equals_xgboost(void **state)
         struct importance importance[16];
         model_importance(model, importance);
         for (int f = 0; f < (int)trial.features; f++) {
-            double gain = xgb_importance(trial.booster, "gain", f),
-                   cover = xgb_importance(trial.booster, "cover", f);
-            assert_true(fabs(importance[f].gain - gain) <= 1e-5 * fabs(gain));
-            assert_true(fabs(importance[f].cover - cover) <= 1e-5 * fabs(cover));
+            const double ours[] = {importance[f].gain, importance[f].cover, importance[f].total_gain,
+                                   importance[f].total_cover};
+            static const char *const types[] = {"gain", "cover", "total_gain", "total_cover"};
+            for (int i = 0; i < 4; i++) {
+                double theirs = xgb_importance(trial.booster, types[i], f);
+                assert_true(fabs(ours[i] - theirs) <= 1e-5 * fabs(theirs));
+            }
             assert_true(importance[f].weight == xgb_importance(trial.booster, "weight", f));
         }
         model_unref(model);

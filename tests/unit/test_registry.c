@@ -320,6 +320,7 @@ static void test_manifest_whole(void **state)
     assert_string_equal(manifest.features[0].type, "DOUBLE");
     assert_int_equal(manifest.events[0].roles, ROLE_ID);
     assert_true(manifest.threshold == 0.25);
+    assert_int_equal(manifest.positive_class, NO_CLASS);
     assert_null(manifest.rules_file);
     assert_int_equal(manifest_find_file(&manifest, "features.sql")->bytes, 6);
     assert_null(manifest_find_file(&manifest, "rules.sql"));
@@ -368,6 +369,8 @@ static void test_manifest_refused(void **state)
     assert_refused("\"type\": \"DOUBLE\"", "\"type\": 7", CODE_INVALID,
                    "key features[0].type: expected a string");
     assert_refused("0.25", "1.5", CODE_INVALID, "key threshold");
+    assert_refused("\"flavor\"", "\"positive_class\": -1, \"flavor\"", CODE_INVALID,
+                   "key model.positive_class: expected an integer");
     assert_refused("\"later\": [1]", "\"reasons\": [1]", CODE_INVALID, "key reasons: expected an object");
     assert_refused("\"later\": [1]", "\"reasons\": {\"n\": 1}", CODE_INVALID,
                    "key reasons.n: expected a string");

@@ -83,6 +83,7 @@ static struct version_content content_now(void)
         .model_size = model_size,
         .model_format = &linear_format,
         .library_version = "0.1",
+        .positive_class = NO_CLASS,
         .threshold = 0.25,
         .training_json = "{\"rows\": 12, \"eta\": 0.1}",
         .metrics_json = "{\"auc\": 0.5}",

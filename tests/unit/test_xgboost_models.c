@@ -132,6 +132,45 @@ static void test_classes(void **state)
                  CODE_LIMIT, "num_class");
 }
 
+/* More rows than go through at once, each with the score and the contributions of its class. */
+static void test_one_class(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static float rows[ROWS][2], all[ROWS][3], one[ROWS];
+    double contributions[3][3], own[3];
+    struct error error = {0};
+    struct model *model = parse(CLASSES("multi:softprob", "[1,1,1]")), *class;
+    for (int r = 0; r < ROWS; r++)
+        rows[r][1] = r % 7 ? (float)(r % 5) : NAN;
+    model_predict(model, &rows[0][0], ROWS, &all[0][0]);
+    for (int c = 0; c < 3; c++) {
+        assert_int_equal(model_of_class(model, c, &class, &error), OK);
+        assert_int_equal(model_outputs(class), 1);
+        assert_int_equal(model_margins(class), 1);
+        assert_string_equal(model_feature_name(class, 1), "b");
+        assert_string_equal(model_format(class)->name, "XGBoost JSON");
+        assert_string_equal(model_kernel(class), model_kernel(model));
+        model_predict(class, &rows[0][0], ROWS, one);
+        for (int r = 0; r < ROWS; r++)
+            assert_true(one[r] == all[r][c]);
+        void *scratch = aligned_alloc(64, (model_explain_scratch(class) + 63) / 64 * 64);
+        for (int r = 0; r < 10; r++) {
+            model_explain(model, rows[r], 1, &contributions[0][0], scratch);
+            model_explain(class, rows[r], 1, own, scratch);
+            assert_memory_equal(own, contributions[c], sizeof own);
+        }
+        free(scratch);
+        model_unref(class);
+    }
+    assert_int_equal(model_of_class(model, 3, &class, &error), CODE_INVALID);
+    assert_int_equal(model_of_class(model, -1, &class, &error), CODE_INVALID);
+    model_unref(model);
+    model = parse(CLASSES("multi:softmax", "[1,1,1]"));
+    assert_int_equal(model_of_class(model, 0, &class, &error), CODE_UNSUPPORTED);
+    model_unref(model);
+}
+
 static void test_weights_of_trees(void **state)
 {
     (void)state;
@@ -194,9 +233,13 @@ static void test_bases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_categories),      cmocka_unit_test(test_damaged_categories),
-        cmocka_unit_test(test_classes),         cmocka_unit_test(test_weights_of_trees),
-        cmocka_unit_test(test_linear_boosters), cmocka_unit_test(test_bases),
+        cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_damaged_categories),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_one_class),
+        cmocka_unit_test(test_weights_of_trees),
+        cmocka_unit_test(test_linear_boosters),
+        cmocka_unit_test(test_bases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

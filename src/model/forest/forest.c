@@ -184,13 +184,13 @@ void forest_importance(const struct forest *forest, struct importance *ret)
     for (int32_t i = 0; i < forest->roots[forest->trees]; i++)
         if (forest->nodes[i].test != FOREST_LEAF) {
             struct importance *feature = &ret[forest->nodes[i].feature];
-            feature->gain += forest->gain[i];
-            feature->cover += forest->cover[i];
+            feature->total_gain += forest->gain[i];
+            feature->total_cover += forest->cover[i];
             feature->weight++;
         }
     for (int f = 0; f < forest->head.features; f++)
         if (ret[f].weight > 0) {
-            ret[f].gain /= ret[f].weight;
-            ret[f].cover /= ret[f].weight;
+            ret[f].gain = ret[f].total_gain / ret[f].weight;
+            ret[f].cover = ret[f].total_cover / ret[f].weight;
         }
 }

@@ -111,7 +111,7 @@ static void kind_explain(const struct model *model, const float *rows, size_t n,
     }
 }
 
-/* Gains and covers of several columns of one input are weighed by their splits. */
+/* Several columns may be of one input. */
 static void kind_importance(const struct model *model, struct importance *ret)
 {
     const struct onnx_model *self = of(model);
@@ -121,12 +121,13 @@ static void kind_importance(const struct model *model, struct importance *ret)
     memset(ret, 0, (size_t)model->features * sizeof *ret);
     for (int i = 0; i < graph->width; i++) {
         struct importance *feature = &ret[self->order[graph->origins[graph->first + i]]];
-        double weight = feature->weight + inner[i].weight;
-        if (weight > 0) {
-            feature->gain = (feature->gain * feature->weight + inner[i].gain * inner[i].weight) / weight;
-            feature->cover = (feature->cover * feature->weight + inner[i].cover * inner[i].weight) / weight;
+        feature->weight += inner[i].weight;
+        feature->total_gain += inner[i].total_gain;
+        feature->total_cover += inner[i].total_cover;
+        if (feature->weight > 0) {
+            feature->gain = feature->total_gain / feature->weight;
+            feature->cover = feature->total_cover / feature->weight;
         }
-        feature->weight = weight;
     }
 }
 
