@@ -19,8 +19,9 @@
  * thread frees it when no other uses it any more. A call works in the thread that made it: large batches are
  * spread by giving each thread a part of the rows. How rows are cut into calls never shows in the scores.
  * Memory: predicting allocates nothing, takes no lock and makes no system call; explaining neither, where the
- * caller lends it scratch memory. Scoring works on the stack: threads that call need one of 1 MiB. Limits: 1
- * GiB of model, 100,000 trees, 4096 outputs.
+ * caller lends it scratch memory. Scoring works on the stack: of a thread that calls it takes up to 64 KiB,
+ * with a model of more than 512 outputs 128 KiB, with an ONNX model 256 KiB. Limits: 1 GiB of model, 100,000
+ * trees, 4096 outputs.
  *
  * Stability: names, numbers and the meaning of arguments stay within a major version.
  */

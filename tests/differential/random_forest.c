@@ -30,12 +30,15 @@ const struct forest_shape forest_shapes[FOREST_SHAPES] = {
     {"categories", 8, 60, 6, 1, 20, 95, 40, true, FOREST_SUM_FLOAT},
     {"40 columns", 40, 60, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
     {"60 columns", 60, 60, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
+    {"28 columns, depth 8", 28, 50, 8, 1, 100, 97, 0, false, FOREST_SUM_DOUBLE},
+    {"60 columns, depth 8", 60, 62, 8, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
+    {"600 classes", 6, 1200, 2, 600, 20, 97, 0, false, FOREST_SUM_FLOAT},
     {"150 columns", 150, 80, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
     {"700 features", 700, 200, 8, 1, 30, 97, 0, true, FOREST_SUM_FLOAT},
     {"2000 features", 2000, 300, 7, 1, 500, 97, 0, true, FOREST_SUM_DOUBLE},
     {"2000 trees", 30, 2000, 6, 1, 100, 97, 0, false, FOREST_SUM_FLOAT},
 };
-enum { MOST_ITEMS = 1 << 14 };
+enum { MOST_ITEMS = 1 << 14, MOST_GROUPS = 600 };
 
 /* Thresholds and values come from the same few numbers, so that they meet. */
 static float number(const struct forest_shape *shape, uint64_t feature, uint64_t which)
@@ -105,7 +108,7 @@ void random_forest(const struct forest_shape *shape, struct forest_random *rando
                                .link = FOREST_IDENTITY,
                                .divisor = draw(random, 2) ? 1 : 3,
                                .fractions_of_category = draw(random, 2)};
-    double base[8] = {0.25, -1, 0.125, 3, 0, 1, 2};
+    double base[MOST_GROUPS] = {0.25, -1, 0.125, 3, 0, 1, 2};
     struct forest_item *items = memory_new(MOST_ITEMS, sizeof *items);
     int *levels = memory_new(MOST_ITEMS, sizeof *levels);
     struct forest_builder builder;

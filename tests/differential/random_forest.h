@@ -25,7 +25,7 @@ struct forest_shape {
     enum forest_sum sum;
 };
 
-enum { FOREST_SHAPES = 20, FOREST_ROWS = 301 };
+enum { FOREST_SHAPES = 23, FOREST_ROWS = 301 };
 extern const struct forest_shape forest_shapes[FOREST_SHAPES];
 
 void random_forest(const struct forest_shape *shape, struct forest_random *random, struct forest *ret);

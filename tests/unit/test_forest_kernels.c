@@ -3,6 +3,7 @@
  * every row, alone and in batches.
  */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,12 +135,84 @@ static void test_kernel_by_name(void **state)
     forest_done(&forest);
 }
 
+/* Scoring in a thread whose stack is painted, to see how far it came. */
+struct deep {
+    const struct forest_engine *engine;
+    const float *rows;
+    float *scores;
+    const uint8_t *top; /* where the thread's own variables lie; above are those of libraries */
+};
+
+static void *score_deep(void *pointer)
+{
+    struct deep *deep = pointer;
+    uint8_t here = 0;
+    deep->top = &here;
+    forest_engine_predict(deep->engine, deep->rows, FOREST_ROWS, deep->scores);
+    forest_engine_predict(deep->engine, deep->rows, 1, deep->scores);
+    return NULL;
+}
+
+enum { STACK = 1 << 20, PAINT = 0xa5 };
+
+static size_t stack_used(struct deep *deep)
+{
+    uint8_t *stack = memory_aligned(STACK);
+    pthread_attr_t attributes;
+    pthread_t thread;
+    memset(stack, PAINT, STACK);
+    pthread_attr_init(&attributes);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, score_deep, deep), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    size_t untouched = 0;
+    while (untouched < STACK && stack[untouched] == PAINT)
+        untouched++;
+    size_t used = (size_t)(deep->top - stack) - untouched;
+    free(stack);
+    return used;
+}
+
+/* What include/shrike/scorer.h promises; sanitizers take more. */
+static void test_stack(void **state)
+{
+    (void)state;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    struct forest_random random = {14};
+    for (int s = 0; s < FOREST_SHAPES; s++) {
+        const struct forest_shape *shape = &forest_shapes[s];
+        struct forest forest;
+        random_forest(shape, &random, &forest);
+        float *rows = memory_new((size_t)FOREST_ROWS * (size_t)shape->features, sizeof *rows);
+        float *scores = memory_new((size_t)FOREST_ROWS * (size_t)shape->groups, sizeof *scores);
+        random_rows(shape, &random, rows);
+        for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) {
+            struct forest_engine engine;
+            struct error error = {0};
+            setenv("SHRIKE_KERNEL", kernels[k], 1);
+            if (forest_engine_init(&engine, &forest, &error))
+                continue; /* this processor has it not */
+            size_t used = stack_used(&(struct deep){&engine, rows, scores, NULL});
+            if (used > (shape->groups > 512 ? 128u << 10 : 64u << 10))
+                fail_msg("%s, kernel %s: %zu bytes of stack", shape->name, kernels[k], used);
+            forest_engine_done(&engine);
+        }
+        unsetenv("SHRIKE_KERNEL");
+        free(rows);
+        free(scores);
+        forest_done(&forest);
+    }
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_forests),
         cmocka_unit_test(test_flushing),
         cmocka_unit_test(test_kernel_by_name),
+        cmocka_unit_test(test_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ static int close_column(struct work *work, const struct split *split, struct err
     if (engine->columns == ENGINE_COLUMNS)
         return error_set(error, CODE_LIMIT, "the forest's splits need more than %d columns", ENGINE_COLUMNS);
     const struct forest_node *node = &engine->forest->nodes[split->node];
-    int kind = kind_of(work, split), features = engine->forest->head.features;
+    int kind = kind_of(work, split);
     size_t blocks = kind == COLUMN_LARGE ? 1 + ENGINE_CUT_BLOCK : kind == COLUMN_SMALL;
     if (!memory_grow(&engine->column, &work->column_capacity, (size_t)engine->columns + 1,
                      sizeof *engine->column) ||
@@ -154,8 +154,7 @@ static int close_column(struct work *work, const struct split *split, struct err
                      sizeof *engine->cuts))
         return error_set(error, CODE_MEMORY, "no memory for the forest's columns");
     engine->column[engine->columns++] =
-        (struct engine_column){.source = node->feature + (node->missing_left ? 0 : features),
-                               .feature = node->feature,
+        (struct engine_column){.feature = node->feature,
                                .kind = (uint8_t)kind,
                                .missing_left = node->missing_left,
                                .zero_missing = node->zero_missing,
@@ -168,9 +167,9 @@ static int close_column(struct work *work, const struct split *split, struct err
         at[i] = INT32_MAX;
     int first = kind == COLUMN_LARGE ? ENGINE_CUT_BLOCK : 0;
     for (int i = 0; kind != COLUMN_SPECIAL && i < work->n; i++) {
-        at[first + i] = work->cuts[i];
+        at[first + i] = work->cuts[i] - !node->missing_left;
         if (kind == COLUMN_LARGE && i % ENGINE_CUT_BLOCK == ENGINE_CUT_BLOCK - 1)
-            at[i / ENGINE_CUT_BLOCK] = work->cuts[i];
+            at[i / ENGINE_CUT_BLOCK] = at[first + i];
     }
     work->cut_blocks += blocks;
     work->n = 0;

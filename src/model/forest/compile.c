@@ -66,11 +66,13 @@ static void plan_tree(struct compiler *compiler, int32_t number, struct engine_t
                                  .linked = compiler->linked,
                                  .starts = compiler->starts};
     tree->kind = complete(compiler, depth, nodes) ? TREE_COMPLETE : TREE_LINKED;
+    if (tree->kind == TREE_COMPLETE && engine->packed && depth == ENGINE_TOP + ENGINE_PACKED_STEPS)
+        tree->kind = TREE_PACKED;
     tree->depth = (uint8_t)depth;
     tree->top = !tops ? 0 : depth < ENGINE_TOP ? (uint8_t)depth : ENGINE_TOP;
     compiler->tops += ((size_t)1 << tree->top) - 1;
     compiler->heads += (size_t)1 << tree->top;
-    if (tree->kind == TREE_COMPLETE) {
+    if (tree->kind != TREE_LINKED) {
         compiler->tiles += engine_tile(depth - tree->top, real_size(engine)) << tree->top;
     } else {
         compiler->linked += (size_t)nodes;
@@ -128,6 +130,22 @@ static void put_tile(struct compiler *compiler, uint8_t *tile, int steps, int32_
     put_tile(compiler, tile, steps, child(compiler, at, 1), 2 * place + 1);
 }
 
+/* A tile of two steps as registers take it: the columns of its splits in bytes 0 to 2, their limits 4 bytes
+ * further on; the leaves in the order of the ways, the root's answer in bit 0. */
+static void put_packed(struct compiler *compiler, uint8_t *tile, int32_t at)
+{
+    struct forest_engine *engine = compiler->engine;
+    int32_t nodes[3] = {at, child(compiler, at, 0), child(compiler, at, 1)};
+    for (int i = 0; i < 3; i++) {
+        struct split_place split = split_of(compiler, nodes[i]);
+        tile[i] = engine_index(engine, (uint32_t)split.column);
+        tile[4 + i] = (uint8_t)(254 - split.threshold);
+    }
+    for (int way = 0; way < 4; way++)
+        put_real(engine, tile + ENGINE_PACKED + (size_t)way * real_size(engine),
+                 compiler->forest->values[child(compiler, nodes[1 + (way & 1)], way >> 1)]);
+}
+
 /* Puts node `at` on place `place` of the tree's top, or what is below the top: a tile, or where a linked tree
  * goes on. */
 static void put_tree(struct compiler *compiler, const struct engine_tree *tree, int32_t first, int32_t at,
@@ -139,11 +157,13 @@ static void put_tree(struct compiler *compiler, const struct engine_tree *tree, 
         put_top(compiler, tree, place, split_of(compiler, at));
         put_tree(compiler, tree, first, child(compiler, at, 0), 2 * place);
         put_tree(compiler, tree, first, child(compiler, at, 1), 2 * place + 1);
-    } else if (tree->kind == TREE_COMPLETE) {
+    } else if (tree->kind != TREE_LINKED) {
         int steps = tree->depth - tree->top;
-        put_tile(compiler,
-                 engine->tiles + tree->tiles + (place - below) * engine_tile(steps, real_size(engine)), steps,
-                 at, 1);
+        uint8_t *tile = engine->tiles + tree->tiles + (place - below) * engine_tile(steps, real_size(engine));
+        if (tree->kind == TREE_PACKED)
+            put_packed(compiler, tile, at);
+        else
+            put_tile(compiler, tile, steps, at, 1);
     } else {
         engine->starts[tree->starts + place - below] = (uint32_t)(at - first);
     }
@@ -194,13 +214,19 @@ static int order_trees(struct compiler *compiler, struct error *error)
 
 static bool same_run(const struct engine_tree *a, const struct engine_tree *b)
 {
-    return a->kind == TREE_COMPLETE && b->kind == TREE_COMPLETE && a->depth == b->depth &&
-           a->group == b->group;
+    return a->kind != TREE_LINKED && a->kind == b->kind && a->depth == b->depth && a->group == b->group;
 }
 
 static bool fits_part(const struct forest_engine *engine, const struct engine_part *part, int32_t tree)
 {
     return part->trees < ENGINE_BUNDLE && engine->tree[part->first].top == engine->tree[tree].top;
+}
+
+static void plan_registers(struct forest_engine *engine)
+{
+    int registers = (engine->columns + ENGINE_REGISTER - 1) / ENGINE_REGISTER;
+    engine->packed = engine->kernel->tops && registers <= ENGINE_REGISTERS;
+    engine->registers = registers < 1 ? 1 : registers == 3 ? 4 : registers;
 }
 
 /* Parts never span groups. Also counts the bytes of the bundles. */
@@ -212,10 +238,7 @@ static int plan_parts(struct compiler *compiler, struct error *error)
     engine->part_starts = memory_new((size_t)groups + 1, sizeof *engine->part_starts);
     if (!engine->part || !engine->part_starts)
         return error_set(error, CODE_MEMORY, "no memory for the trees");
-    int registers = (engine->columns + ENGINE_REGISTER - 1) / ENGINE_REGISTER;
-    bool bundles = engine->kernel->tops && registers <= ENGINE_REGISTERS;
-    engine->registers = registers < 1 ? 1 : registers == 3 ? 4 : registers;
-    size_t split = ((size_t)engine->registers + 1) * ENGINE_BUNDLE;
+    size_t split = (size_t)2 * ENGINE_BUNDLE;
     int32_t n = 0;
     for (int g = 0; g < groups; g++) {
         engine->part_starts[g] = n;
@@ -227,7 +250,7 @@ static int plan_parts(struct compiler *compiler, struct error *error)
                 t++;
             }
             int top = engine->tree[part->first].top;
-            part->bundled = bundles && top && part->trees >= ENGINE_BUNDLE_LEAST;
+            part->bundled = engine->packed && top && part->trees >= ENGINE_BUNDLE_LEAST;
             compiler->bundles += part->bundled ? (((size_t)1 << top) - 1) * split : 0;
         }
     }
@@ -235,22 +258,17 @@ static int plan_parts(struct compiler *compiler, struct error *error)
     return OK;
 }
 
-/* Turns the tops of a part's trees by 90 degrees: split after split, tree by tree. An index of 0x80 fetches
- * 0. */
+/* Turns the tops of a part's trees by 90 degrees: split after split, tree by tree. */
 static void put_bundle(struct forest_engine *engine, const struct engine_part *part)
 {
-    size_t registers = (size_t)engine->registers, splits = ((size_t)1 << engine->tree[part->first].top) - 1;
+    size_t splits = ((size_t)1 << engine->tree[part->first].top) - 1;
     uint8_t *at = engine->bundles + part->splits;
-    for (size_t s = 0; s < splits; s++, at += (registers + 1) * ENGINE_BUNDLE) {
-        memset(at, 0x80, registers * ENGINE_BUNDLE);
-        memset(at + registers * ENGINE_BUNDLE, 0, ENGINE_BUNDLE);
+    for (size_t s = 0; s < splits; s++, at += 2 * ENGINE_BUNDLE)
         for (int32_t i = 0; i < part->trees; i++) {
             const struct engine_top *top = &engine->tops[engine->tree[part->first + i].tops + s];
-            uint32_t column = top->offset / ENGINE_BLOCK;
-            at[column / ENGINE_REGISTER * ENGINE_BUNDLE + (uint32_t)i] = (uint8_t)(column % ENGINE_REGISTER);
-            at[registers * ENGINE_BUNDLE + (uint32_t)i] = (uint8_t)top->limit;
+            at[i] = engine_index(engine, top->offset / ENGINE_BLOCK);
+            at[ENGINE_BUNDLE + i] = (uint8_t)top->limit;
         }
-    }
 }
 
 static int take_room(struct compiler *compiler, struct error *error)
@@ -334,6 +352,7 @@ static int compile(struct compiler *compiler, const char *why, struct error *err
     }
     engine->stride = ((size_t)engine->columns + 31) / 32 * 32;
     engine->stride = engine->stride ? engine->stride : 32;
+    plan_registers(engine);
     if (!code)
         code = order_trees(compiler, error);
     if (!code)

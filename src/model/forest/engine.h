@@ -15,11 +15,14 @@
  * are repeated below themselves, behind splits that lead to them either way. Kernels with wide registers pass
  * the first levels, up to ENGINE_TOP, for many rows or trees at once; behind them lies one tile per place:
  *
- *   tile     2^steps nodes of 16 bits, column << 8 | threshold, as a heap whose root is node 1 (node 0 is
- *            padding), then 2^steps leaves: of a tree of depth 8 behind 6 levels 24 bytes, so that the rest
- * of a way is mostly in one cache line tops     the splits of the first levels, with thresholds as registers
- * compare them bundles  the same once more, split after split for 32 trees, for a single row heads    the
- * same as 16-bit nodes, for a single row through trees that are in no bundle
+ * - a tile has 2^steps nodes of 16 bits, column << 8 | threshold, as a heap whose root is node 1 (node 0 is
+ *   padding), then 2^steps leaves: of a tree of depth 8 behind 6 levels 24 bytes, so that the rest of a way
+ *   is mostly in one cache line;
+ * - a packed tile has two steps, whose three splits lie as registers compare them: bytes for the columns,
+ *   then the limits, then four leaves;
+ * - tops have the splits of the first levels, with thresholds as registers compare them; bundles the same
+ *   once more, split after split for 32 trees, for a single row; heads the same as 16-bit nodes, for a single
+ *   row through trees that are in no bundle.
  *
  * The scalar kernel has no tops: a tree is one tile. The other trees have nodes with a pointer (struct
  * engine_node).
@@ -41,17 +44,18 @@ enum {
     ENGINE_COLUMNS = 8192,       /* with more, the row's bytes outgrow the stack and the first cache */
     ENGINE_CUTS = 255,           /* of one column */
     ENGINE_CUT_BLOCK = 16,       /* cuts are found by two rounds of 16 comparisons */
-    ENGINE_ROW_BYTES = 64 << 10, /* of quantised rows on the stack, at least one row */
+    ENGINE_ROW_BYTES = 16 << 10, /* of quantised rows on the stack */
     ENGINE_BUNDLE = 32,          /* trees whose tops one row passes together */
     ENGINE_BUNDLE_LEAST = 6,     /* with fewer, walking each from its root is as fast */
     ENGINE_REGISTER = 16,        /* columns in one register of a bundle's row */
-    ENGINE_REGISTERS = 4,        /* with more columns there are no bundles */
+    ENGINE_REGISTERS = 4,        /* with more columns there are no bundles and no packed tiles */
+    ENGINE_PACKED = 8,           /* bytes of a packed tile in front of its leaves */
+    ENGINE_PACKED_STEPS = 2,
 };
 
 enum engine_column_kind { COLUMN_LARGE, COLUMN_SMALL, COLUMN_SPECIAL };
 
 struct engine_column {
-    int32_t source; /* of its key: the feature, or features + feature where missing values go right */
     int32_t feature;
     uint8_t kind;
     uint8_t missing_left, zero_missing;
@@ -73,11 +77,11 @@ struct engine_node {
     uint32_t left; /* index of the left child; the right one is next to it */
 };
 
-enum engine_tree_kind { TREE_COMPLETE, TREE_LINKED };
+enum engine_tree_kind { TREE_COMPLETE, TREE_PACKED, TREE_LINKED };
 
 struct engine_tree {
     uint8_t kind;
-    uint8_t depth; /* TREE_COMPLETE */
+    uint8_t depth; /* of complete trees */
     uint8_t top;   /* levels */
     int32_t group;
     int32_t run; /* this tree and those after it that have the same kind, depth and group */
@@ -88,7 +92,7 @@ struct engine_tree {
 struct engine_part {
     int32_t first, trees;
     bool bundled;  /* else each tree is walked from its root */
-    size_t splits; /* where the bundle's splits begin: for each an index per register, then the limits */
+    size_t splits; /* where the bundle's splits begin: for each the indexes, then the limits */
 };
 
 struct forest_kernel;
@@ -107,7 +111,8 @@ struct forest_engine {
     int32_t *group_starts;    /* groups + 1 */
     struct engine_part *part;
     int32_t *part_starts; /* groups + 1 */
-    int registers;        /* per row of a bundle */
+    bool packed;          /* bundles, and tiles of two steps as registers take them */
+    int registers;        /* that a row's bytes lie in */
     uint8_t *bundles;
     struct engine_top *tops;
     uint16_t *heads;
@@ -131,6 +136,14 @@ static inline size_t engine_tile(int steps, size_t real)
     return engine_tile_nodes(steps, real) + (real << steps);
 }
 
+/* A column as registers fetch its byte: the highest bit says that it is in the second of two. */
+static inline uint8_t engine_index(const struct forest_engine *engine, uint32_t column)
+{
+    if (engine->registers > 2 || column < ENGINE_REGISTER)
+        return (uint8_t)column;
+    return (uint8_t)(column - ENGINE_REGISTER + 0x80);
+}
+
 /* Compiles; the engine refers to the forest, which must outlive it. */
 int forest_engine_init(struct forest_engine *engine, const struct forest *forest, struct error *error);
 void forest_engine_done(struct forest_engine *engine);
@@ -150,7 +163,8 @@ static inline int32_t engine_key(uint32_t bits)
 }
 
 /* Columns count the cuts below key + 1, which are those that are not above the key: one comparison does it.
- * These stand for key + 1 of a missing value; KEY_ZERO is the key of FOREST_ZERO. */
-enum { KEY_LEFT = INT32_MIN, KEY_RIGHT = INT32_MAX, KEY_INFINITY = 0x7f800000, KEY_ZERO = 0x0554ad2e };
+ * A missing value's key + 1 is KEY_MISSING, below all cuts: it goes left. Where it shall go right the cuts
+ * and key + 1 are both 1 less, which makes it INT32_MAX. KEY_ZERO is the key of FOREST_ZERO. */
+enum { KEY_MISSING = INT32_MIN, KEY_INFINITY = 0x7f800000, KEY_ZERO = 0x0554ad2e };
 
 #endif
