@@ -63,7 +63,7 @@ bool journal_locate(const struct journal *journal, bool by_seq, uint64_t target,
                          .number = kept->number,
                          .end = kept->end,
                          .generation = kept->generation,
-                         .newest = n == journal->n_segments};
+                         .behind = n == journal->n_segments ? UINT64_MAX : kept[1].first_position};
     return true;
 }
 

@@ -105,8 +105,8 @@ struct located {
     struct mark from; /* a record at or before the one that is looked for */
     uint64_t number;  /* of the segment */
     uint64_t end;     /* bytes of it that are durable */
+    uint64_t behind;  /* first position of the next segment, UINT64_MAX where there is none */
     uint32_t generation;
-    bool newest;
 };
 /* False: what is looked for comes before all that is kept. Has the lock. */
 bool journal_locate(const struct journal *journal, bool by_seq, uint64_t target, struct located *ret);

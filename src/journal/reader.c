@@ -158,32 +158,42 @@ static int enter(struct journal_reader *reader, struct error *error)
     return OK;
 }
 
+/* Whether the segment after this one begins where this one ends. */
+static int check_next(const struct journal_reader *reader, const struct kept *next, struct error *error)
+{
+    const struct segment_cursor *cursor = &reader->cursor;
+    if (next->first_position == cursor->position && next->first_seq == cursor->seq)
+        return OK;
+    return error_set(error, CODE_CORRUPT,
+                     "%s ends before position %" PRIu64 " and seq %" PRIu64
+                     ", the segment after it begins with "
+                     "%" PRIu64 " and %" PRIu64,
+                     reader->path, cursor->position, cursor->seq, next->first_position, next->first_seq);
+}
+
 /* At the end of what was known to be durable in the segment: there may be more now, or another segment. */
 static int go_on(struct journal_reader *reader, bool *ret_more, struct error *error)
 {
     struct journal *journal = reader->journal;
-    struct located at;
+    bool stays = false;
     int code = OK;
     pthread_mutex_lock(&journal->lock);
-    bool kept = journal_locate(journal, false, reader->cursor.position, &at);
-    if (!kept)
-        code = gone(journal, "position", reader->cursor.position, error);
-    pthread_mutex_unlock(&journal->lock);
-    if (code)
-        return code;
-    if (at.number == reader->at.number) {
-        *ret_more = at.end > reader->cursor.offset;
-        reader->cursor.limit = at.end;
-        if (!*ret_more && !at.newest)
-            return error_set(error, CODE_CORRUPT,
-                             "%s ends before record %" PRIu64 ", which the segment after it does not have",
-                             reader->path, reader->cursor.position);
-        return OK;
+    if (reader->changes == atomic_load(&journal->changes)) { /* else the segment is looked for again */
+        const struct kept *kept = &journal->segments[reader->at.number - journal->segments[0].number];
+        bool newest = kept == &journal->segments[journal->n_segments - 1];
+        stays = newest || kept->end > reader->cursor.offset;
+        *ret_more = kept->end > reader->cursor.offset || !newest;
+        reader->cursor.limit = kept->end;
+        if (!stays)
+            code = check_next(reader, kept + 1, error);
     }
-    *ret_more = true;
-    reader->position = reader->cursor.position;
-    leave(reader);
-    return OK;
+    pthread_mutex_unlock(&journal->lock);
+    if (!code && !stays) {
+        if (reader->position < reader->cursor.position)
+            reader->position = reader->cursor.position;
+        leave(reader);
+    }
+    return code;
 }
 
 static bool is_wanted(struct journal_reader *reader, const struct record *record)
@@ -210,6 +220,10 @@ static int step(struct journal_reader *reader, bool *ret_end, bool *ret_found, s
         return segment_bad(cursor, error);
     if (found == SEGMENT_END)
         return OK;
+    if (record.position >= reader->at.behind)
+        return error_set(error, CODE_CORRUPT,
+                         "%s has record %" PRIu64 ", the segment after it begins with %" PRIu64, reader->path,
+                         record.position, reader->at.behind);
     if (journal_worth_marking(mark.offset, reader->marked)) {
         journal_learn(reader->journal, reader->at.number, reader->at.generation, &mark);
         reader->marked = mark.offset;

@@ -78,7 +78,7 @@ static int take_segment(struct journal *journal, uint64_t number, struct error *
         return code;
     if (journal->n_segments) {
         const struct kept *before = &journal->segments[journal->n_segments - 1];
-        if (head.first_position < before->first_position || head.first_seq < before->first_seq)
+        if (head.first_position <= before->first_position || head.first_seq < before->first_seq)
             return error_set(error, CODE_CORRUPT,
                              "%s begins with position %" PRIu64 " and seq %" PRIu64
                              ", the segment before it with %" PRIu64 " and %" PRIu64,

@@ -298,6 +298,8 @@ static void files_of_others(void **state)
     assert_contains(error.message, "says that it is segment 9, expected 2");
     assert_int_equal(open_with_head(files, sizes, 40, (uint64_t[]){0}, 8), CODE_CORRUPT);
     assert_contains(error.message, "begins with position 0 and seq 9, expected 1 to ");
+    assert_int_equal(open_with_head(files, sizes, 40, (uint64_t[]){1}, 8), CODE_CORRUPT);
+    assert_contains(error.message, "begins with position 1 and seq 9, the segment before it with 1 and 1");
     assert_int_equal(open_with_heads(files, sizes, 0, 40, (uint64_t[]){100}, 8), CODE_CORRUPT);
     assert_contains(error.message, "begins with position 9 and seq 9, the segment before it with 100 and 1");
     assert_int_equal(open_with_head(files, sizes, 48, (uint64_t[]){UINT64_MAX}, 8), CODE_CORRUPT);
@@ -322,12 +324,50 @@ static void a_missing_segment(void **state)
     free(files[1]);
 }
 
+/* Segments that do not fit together, each good by itself. */
+static void segments_of_different_journals(void **state)
+{
+    (void)state;
+    static const struct segment_head heads[] = {
+        {.number = 2, .first_position = IN_FIRST + 1, .first_seq = 50},
+        {.number = 2, .first_position = IN_FIRST, .first_seq = 9}};
+    uint8_t *files[2], bytes[SEGMENT_HEAD];
+    uint64_t sizes[2], n;
+    make(true, files, sizes);
+    for (int i = 0; i < 2; i++) {
+        struct crash_disk *disk = new_disk();
+        struct segment_head head = heads[i];
+        struct journal *journal;
+        memcpy(head.identity, identity, sizeof identity);
+        segment_put_head(&head, bytes);
+        crash_disk_put(disk, first_segment, files[0], sizes[0]);
+        crash_disk_put(disk, second_segment, bytes, sizeof bytes);
+        struct journal_place place;
+        must(open_on(disk, false, &journal, NULL));
+        must(journal_append(journal, RECORD_EVENTS, 1, "x", 1, &place, &error));
+        must(journal_commit(journal, place.position, &error));
+        assert_int_equal(read_all(journal, &n), CODE_CORRUPT);
+        assert_int_equal(n, IN_FIRST - (uint64_t)i);
+        assert_contains(error.message, i ? "has record 8, the segment after it begins with 8"
+                                         : "ends before position 9 and seq 9, the segment after it begins "
+                                           "with 9 and 50");
+        must(journal_close(journal, &error));
+        crash_disk_free(disk);
+    }
+    free(files[0]);
+    free(files[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_at_every_byte),        cmocka_unit_test(bits_of_the_newest),
-        cmocka_unit_test(bits_of_an_older_segment), cmocka_unit_test(older_segments_are_whole),
-        cmocka_unit_test(files_of_others),          cmocka_unit_test(a_missing_segment),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(bits_of_the_newest),
+        cmocka_unit_test(bits_of_an_older_segment),
+        cmocka_unit_test(older_segments_are_whole),
+        cmocka_unit_test(files_of_others),
+        cmocka_unit_test(a_missing_segment),
+        cmocka_unit_test(segments_of_different_journals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
