@@ -111,7 +111,7 @@ struct share *entities_share(struct entities *entities)
 static bool is_used(const struct entities *entities, uint32_t index)
 {
     const struct block *block = &entities->blocks[block_of(entities, index)];
-    return block->memory && place_of(entities, index) < block->fresh && at(entities, index)->used;
+    return block->memory && place_of(entities, index) < block->fresh && at(entities, index)->events.item;
 }
 
 void entities_free(struct entities *entities)
@@ -228,7 +228,7 @@ static void give_place(struct entities *entities, uint32_t index)
     uint32_t b = block_of(entities, index);
     struct block *block = &entities->blocks[b];
     struct entity *entity = at(entities, index);
-    entity->used = false;
+    entity->events.item = 0;
     entity->end = block->free;
     block->free = place_of(entities, index);
     if (--block->used == 0) {
@@ -280,7 +280,7 @@ static struct entity *add(struct entities *entities, uint32_t tag, const uint64_
     struct entity *entity = at(entities, index);
     memset(entity, 0, layout->entity_size);
     entity->position = INT64_MIN;
-    entity->used = true;
+    entity->events.item = (uint32_t)layout->event_size;
     memcpy(entity_keys(layout, entity), key, (size_t)layout->n_words * 8);
     put(&entities->now, (struct bucket){tag, index + 1});
     entities->n++;

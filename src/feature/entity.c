@@ -144,11 +144,11 @@ static void evict_old(struct share *share, struct entity *entity, int64_t floor)
         entity->first++;
     }
     for (int i = 0; i < layout->n_extremes; i++)
-        extremes_evict(entity, entity_at(entity, layout->extremes[i].offset));
+        extremes_evict(entity, entity_at(entity, layout->extremes[i].offset), &share->pool);
     for (int f = 0; layout->unbounded && f < layout->n_frames; f++)
         if (layout->frames[f].unbounded)
             entity_lows(layout, entity)[f] = entity->first;
-    ring_shrink(layout, entity, &share->pool);
+    deque_shrink(&entity->events, &share->pool);
 }
 
 static inline void evict(struct share *share, struct entity *entity, int64_t floor)
@@ -336,7 +336,7 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
     shift_positions(layout, entity, position, 1);
     for (int i = 0; i < layout->n_linked; i++)
         recent_shift(layout, &layout->linked[i], entity, position, 1);
-    ring_open(layout, entity, position);
+    deque_open(&entity->events, position);
     put_event(layout, event_at(layout, entity, position), arrival);
     bool fine = true;
     for (int i = 0; i < layout->n_linked; i++)
@@ -366,7 +366,7 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
         recent_remove(layout, &layout->linked[i], entity, position);
         recent_shift(layout, &layout->linked[i], entity, position, -1);
     }
-    ring_close(layout, entity, position);
+    deque_cut(&entity->events, position, 1);
     shift_positions(layout, entity, position + 1, -1);
     memcpy(entity_lows(layout, entity), share->lows, (size_t)layout->n_frames * sizeof *share->lows);
     memcpy(entity_highs(layout, entity), share->highs, (size_t)layout->n_ends * sizeof *share->highs);
@@ -424,7 +424,7 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
 {
     const struct layout *layout = share->layout;
     bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
-    if (!room && !ring_reserve(layout, entity, &share->pool))
+    if (!room && !deque_reserve(&entity->events, &share->pool))
         return false;
     if (arrival->time < entity->position || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
@@ -471,7 +471,7 @@ void entity_prefetch(const struct layout *layout, const struct entity *entity, c
     for (int i = 0; i < layout->n_linked; i++)
         recent_prefetch(&layout->linked[i], entity, &values[layout->linked[i].slot]);
     for (int i = 0; i < layout->n_extremes; i++)
-        extremes_prefetch(&layout->extremes[i], entity_at(entity, layout->extremes[i].offset));
+        extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
 }
 
 void entity_prefetch_events(const struct layout *layout, const struct entity *entity,
@@ -496,7 +496,7 @@ bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
     /* Only sums without a start remain: every event has entered them. */
     frames_advance(share, entity, floor, false);
     evict(share, entity, INT64_MAX);
-    ring_free(layout, entity, &share->pool);
+    deque_free(&entity->events, &share->pool);
     return false;
 }
 
@@ -514,7 +514,7 @@ void entity_done(struct share *share, struct entity *entity)
         drop_texts(share, event_at(layout, entity, entity->first));
     share_drop_key(share, entity_keys(layout, entity));
     if (entity->ring)
-        ring_free(layout, entity, &share->pool);
+        deque_free(&entity->events, &share->pool);
     for (int i = 0; i < layout->n_accumulators; i++)
         accumulator_clear(&layout->accumulators[i], (char *)entity);
     for (int i = 0; i < layout->n_linked; i++)
@@ -524,7 +524,7 @@ void entity_done(struct share *share, struct entity *entity)
     for (int i = 0; i < layout->n_extremes; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         struct gone *gone = entity_at(entity, extreme->gone);
-        extremes_done(extreme, entity_at(entity, extreme->offset), &share->pool);
+        extremes_done(entity_at(entity, extreme->offset), &share->pool);
         if (extreme->gone && extreme->rep == REP_TEXT && gone->found)
             strings_release(share->strings, (uint64_t)gone->value.integer);
     }

@@ -71,7 +71,7 @@ static bool load_events(struct share *share, struct entity *entity, const struct
     int64_t before = INT64_MIN;
     for (uint32_t i = 0; i < n; i++) {
         bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
-        if (!room && !ring_reserve(layout, entity, &share->pool))
+        if (!room && !deque_reserve(&entity->events, &share->pool))
             return bytes_no_memory(in);
         char *event = event_at(layout, entity, entity->end);
         if (!load_event(layout, event, in))

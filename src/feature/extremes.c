@@ -26,37 +26,16 @@ int extreme_order(const struct extreme *shape, const struct strings *strings, co
     return order * shape->sign;
 }
 
-static uint32_t *slot_of(const struct extremes *extremes, uint32_t i)
+static void put(char *entry, const struct extreme *shape, uint32_t position, const char *event)
 {
-    return &extremes->positions[(extremes->first + i) & (extremes->capacity - 1)];
-}
-
-static void put(const struct extreme *shape, const struct extremes *extremes, uint32_t i, uint32_t position,
-                const char *value)
-{
-    *slot_of(extremes, i) = position;
-    memcpy(extremes_place(shape, extremes, i), value, pack_width(shape->pack));
-}
-
-static void copy(const struct extreme *shape, const struct extremes *to, uint32_t i,
-                 const struct extremes *from, uint32_t j)
-{
-    put(shape, to, i, extremes_at(from, j), extremes_place(shape, from, j));
+    memcpy(entry, &position, sizeof position);
+    memcpy(entry + sizeof position, event + shape->value, pack_width(shape->pack));
 }
 
 static bool reserve(const struct extreme *shape, struct extremes *extremes, struct pool *pool)
 {
-    if (extremes->n < extremes->capacity)
-        return true;
-    struct extremes grown = {NULL, 0, extremes->n, extremes->capacity ? extremes->capacity * 2 : 4};
-    grown.positions = pool_take(pool, extremes_bytes(shape, &grown));
-    if (!grown.positions)
-        return false;
-    for (uint32_t i = 0; i < extremes->n; i++)
-        copy(shape, &grown, i, extremes, i);
-    pool_give(pool, extremes->positions, extremes_bytes(shape, extremes));
-    *extremes = grown;
-    return true;
+    extremes->list.item = (uint32_t)(sizeof(uint32_t) + pack_width(shape->pack));
+    return deque_reserve(&extremes->list, pool);
 }
 
 static bool is_better(const struct extreme *shape, const struct strings *strings,
@@ -91,59 +70,59 @@ static uint32_t better_than(const struct extreme *shape, const struct strings *s
 bool extremes_push(const struct extreme *shape, const struct strings *strings, struct extremes *extremes,
                    uint32_t position, const char *event, struct pool *pool)
 {
+    struct deque *list = &extremes->list;
     union value value;
     extreme_load(shape, event, &value);
-    extremes->n = better_than(shape, strings, extremes, extremes->n, &value);
-    if (!reserve(shape, extremes, pool))
+    list->end = list->first + better_than(shape, strings, extremes, deque_count(list), &value);
+    bool room = deque_count(list) < list->capacity && list->capacity <= DEQUE_PAGE;
+    if (!room && !reserve(shape, extremes, pool))
         return false;
-    put(shape, extremes, extremes->n++, position, event + shape->value);
+    put(deque_at(list, list->end++), shape, position, event);
     return true;
 }
 
 bool extremes_insert(const struct extreme *shape, const struct strings *strings, const struct entity *entity,
                      struct extremes *extremes, uint32_t position, const char *event, struct pool *pool)
 {
+    struct deque *list = &extremes->list;
     uint32_t at = extremes_before(entity, extremes, position);
     union value value;
     extreme_load(shape, event, &value);
-    if (at < extremes->n) {
+    if (at < deque_count(list)) {
         union value later;
         extremes_value(shape, extremes, at, &later);
         if (extreme_order(shape, strings, &later, &value) >= 0)
             return true;
     }
-    if (!reserve(shape, extremes, pool))
-        return false;
     uint32_t kept = better_than(shape, strings, extremes, at, &value);
-    uint32_t behind = extremes->n - at;
-    if (kept == at)
-        for (uint32_t i = behind; i-- > 0;)
-            copy(shape, extremes, at + i + 1, extremes, at + i);
-    else
-        for (uint32_t i = 0; i < behind; i++)
-            copy(shape, extremes, kept + 1 + i, extremes, at + i);
-    put(shape, extremes, kept, position, event + shape->value);
-    extremes->n = kept + 1 + behind;
+    if (kept == at) {
+        if (!reserve(shape, extremes, pool))
+            return false;
+        deque_open(list, list->first + at);
+    }
+    put(extremes_entry(extremes, kept), shape, position, event);
+    deque_cut(list, list->first + kept + 1, at - kept - (kept < at));
     return true;
 }
 
 void extremes_shift(const struct entity *entity, struct extremes *extremes, uint32_t position, int by)
 {
-    for (uint32_t i = extremes_before(entity, extremes, position); i < extremes->n; i++)
-        *slot_of(extremes, i) += (uint32_t)by;
-}
-
-void extremes_evict(const struct entity *entity, struct extremes *extremes)
-{
-    uint32_t count = ring_count(entity);
-    while (extremes->n && extremes_at(extremes, 0) - entity->first >= count) {
-        extremes->first++;
-        extremes->n--;
+    for (uint32_t i = extremes_before(entity, extremes, position); i < extremes_count(extremes); i++) {
+        uint32_t moved = extremes_at(extremes, i) + (uint32_t)by;
+        memcpy(extremes_entry(extremes, i), &moved, sizeof moved);
     }
 }
 
-void extremes_done(const struct extreme *shape, struct extremes *extremes, struct pool *pool)
+void extremes_evict(const struct entity *entity, struct extremes *extremes, struct pool *pool)
 {
-    pool_give(pool, extremes->positions, extremes_bytes(shape, extremes));
-    *extremes = (struct extremes){0};
+    uint32_t count = ring_count(entity), n = extremes_count(extremes);
+    while (extremes_count(extremes) && extremes_at(extremes, 0) - entity->first >= count)
+        extremes->list.first++;
+    if (extremes_count(extremes) < n)
+        deque_shrink(&extremes->list, pool);
+}
+
+void extremes_done(struct extremes *extremes, struct pool *pool)
+{
+    deque_free(&extremes->list, pool);
 }

@@ -3,10 +3,10 @@
  * event beats. They are in order of time and their values get worse only towards the front being best: the
  * extreme of a frame is the first of them at or after its low cursor.
  *
- * A new event drops those it beats or equals: amortised O(1), and found by bisection, so that no single event
- * costs more than O(log n) but for a copy when the list doubles. A constant few of them for values without a
- * trend, at worst one per event: 4 bytes and the value, which stands beside so that no event is looked at.
- * Where values are equal (0.0 and -0.0, NaNs) the newest stands.
+ * A new event drops those it beats or equals, which are found by bisection, so that no single event costs more
+ * than O(log n) and what a deque costs. A constant few of them for values without a trend, at worst one per
+ * event: 4 bytes and the value, which stands beside so that no event is looked at. Where values are equal (0.0
+ * and -0.0, NaNs) the newest stands.
  */
 #ifndef SHRIKE_FEATURE_EXTREMES_H
 #define SHRIKE_FEATURE_EXTREMES_H
@@ -29,57 +29,71 @@ bool extremes_insert(const struct extreme *shape, const struct strings *strings,
 /* Positions from `position` on move by `by`. */
 void extremes_shift(const struct entity *entity, struct extremes *extremes, uint32_t position, int by);
 /* Forgets what lies before entity->first. */
-void extremes_evict(const struct entity *entity, struct extremes *extremes);
-void extremes_done(const struct extreme *shape, struct extremes *extremes, struct pool *pool);
+void extremes_evict(const struct entity *entity, struct extremes *extremes, struct pool *pool);
+void extremes_done(struct extremes *extremes, struct pool *pool);
 
-/* Bytes of a list's memory. */
-static inline size_t extremes_bytes(const struct extreme *shape, const struct extremes *extremes)
+/* How many there are. */
+static inline uint32_t extremes_count(const struct extremes *extremes)
 {
-    return extremes->capacity * (sizeof *extremes->positions + pack_width(shape->pack));
+    return deque_count(&extremes->list);
+}
+
+/* The i-th: [ position, 4 bytes | value ]. */
+static inline char *extremes_entry(const struct extremes *extremes, uint32_t i)
+{
+    return deque_at(&extremes->list, extremes->list.first + i);
 }
 
 static inline uint32_t extremes_at(const struct extremes *extremes, uint32_t i)
 {
-    return extremes->positions[(extremes->first + i) & (extremes->capacity - 1)];
-}
-
-static inline char *extremes_place(const struct extreme *shape, const struct extremes *extremes, uint32_t i)
-{
-    return (char *)(extremes->positions + extremes->capacity) +
-           ((extremes->first + i) & (extremes->capacity - 1)) * pack_width(shape->pack);
+    uint32_t position;
+    memcpy(&position, extremes_entry(extremes, i), sizeof position);
+    return position;
 }
 
 static inline void extremes_value(const struct extreme *shape, const struct extremes *extremes, uint32_t i,
                                   union value *ret)
 {
-    pack_value(extremes_place(shape, extremes, i), shape->pack, shape->rep, ret);
+    pack_value(extremes_entry(extremes, i) + sizeof(uint32_t), shape->pack, shape->rep, ret);
 }
 
 /* Asks memory for the newest, which a new event is compared with, and for the oldest. */
-static inline __attribute__((always_inline)) void extremes_prefetch(const struct extreme *shape,
-                                                                    const struct extremes *extremes)
+static inline __attribute__((always_inline)) void extremes_prefetch(const struct extremes *extremes)
 {
-    if (!extremes->capacity)
+    if (!extremes_count(extremes) || extremes->list.capacity > DEQUE_PAGE)
         return;
-    __builtin_prefetch(extremes->positions + (extremes->first & (extremes->capacity - 1)));
-    __builtin_prefetch(extremes_place(shape, extremes, extremes->n - 1));
+    __builtin_prefetch(extremes_entry(extremes, 0));
+    __builtin_prefetch(extremes_entry(extremes, extremes_count(extremes) - 1));
 }
 
-/* Number of them before `position`. */
-static inline uint32_t extremes_before(const struct entity *entity, const struct extremes *extremes,
-                                       uint32_t position)
+static inline __attribute__((always_inline)) uint32_t extremes_search(const struct deque *list,
+                                                                      uint32_t first, uint32_t offset,
+                                                                      bool paged)
 {
-    uint32_t low = 0, n = extremes->n, offset = position - entity->first;
+    const char *block = list->memory;
+    uint32_t low = list->first, n = deque_count(list), mask = list->capacity - 1, at;
+    size_t item = list->item;
     while (n) {
         uint32_t half = n / 2;
-        if (extremes_at(extremes, low + half) - entity->first < offset) {
+        memcpy(&at, paged ? deque_at(list, low + half) : block + ((low + half) & mask) * item, sizeof at);
+        if (at - first < offset) {
             low += half + 1;
             n -= half + 1;
         } else {
             n = half;
         }
     }
-    return low;
+    return low - list->first;
+}
+
+/* Number of them before `position`. */
+static inline uint32_t extremes_before(const struct entity *entity, const struct extremes *extremes,
+                                       uint32_t position)
+{
+    const struct deque *list = &extremes->list;
+    uint32_t offset = position - entity->first;
+    return list->capacity > DEQUE_PAGE ? extremes_search(list, entity->first, offset, true)
+                                       : extremes_search(list, entity->first, offset, false);
 }
 
 #endif

@@ -18,6 +18,7 @@
 #define SHRIKE_FEATURE_LAYOUT_H
 
 #include "feature/compile.h"
+#include "feature/deque.h"
 #include "feature/distinct.h"
 #include "feature/exact.h"
 #include "feature/exact_squares.h"
@@ -112,8 +113,7 @@ struct remembered {
 
 /* See extremes.h. */
 struct extremes {
-    uint32_t *positions; /* a ring of `capacity`, a power of two */
-    uint32_t first, n, capacity;
+    struct deque list;
 };
 
 /* What is left of an evicted event. */
@@ -227,10 +227,14 @@ struct layout {
 
 /* The newest event's time and position are where the frames stand. */
 struct entity {
-    void *ring;       /* ring.h */
+    union {
+        struct deque events; /* item: 0 where there is no entity */
+        struct { /* the same by other names; see ring.h */
+            void *ring;
+            uint32_t first, end, capacity;
+        };
+    };
     int64_t position; /* the time that the frames stand at; INT64_MIN: nowhere */
-    uint32_t first, end, capacity;
-    bool used; /* by the entities that it is one of */
 };
 
 int layout_new(const struct plan *plan, int group, struct layout *ret, struct error *error);

@@ -1,26 +1,17 @@
 /*
- * An entity's retained events by position. Up to RING_PAGE events lie in one block whose size is a power of
- * two; more lie in pages of RING_PAGE events behind a directory, so that a hot entity grows and shrinks page
- * by page: no step costs more than a page and a copy of the directory (8 bytes per RING_PAGE events).
- *
- * Pages that were emptied at the front are used again at the back; shrinking gives memory back once less than
- * a quarter is used. Threads: one owner.
+ * An entity's retained events by position: a deque of them, in order of time. A hot entity grows and shrinks
+ * page by page (deque.h). Threads: one owner.
  */
 #ifndef SHRIKE_FEATURE_RING_H
 #define SHRIKE_FEATURE_RING_H
 
 #include "feature/layout.h"
-#include "feature/pool.h"
 
-enum { RING_FIRST = 4, RING_PAGE = 256 };
+enum { RING_FIRST = DEQUE_FIRST, RING_PAGE = DEQUE_PAGE };
 
 static inline char *event_at(const struct layout *layout, const struct entity *entity, uint32_t position)
 {
-    if (entity->capacity <= RING_PAGE)
-        return (char *)entity->ring + (position & (entity->capacity - 1)) * layout->event_size;
-    char **pages = entity->ring;
-    return pages[position / RING_PAGE & (entity->capacity / RING_PAGE - 1)] +
-           position % RING_PAGE * layout->event_size;
+    return deque_place(&entity->events, position, layout->event_size);
 }
 
 static inline int64_t event_time(const char *event)
@@ -47,7 +38,7 @@ static inline uint64_t event_marks(const struct layout *layout, const char *even
 
 static inline uint32_t ring_count(const struct entity *entity)
 {
-    return entity->end - entity->first;
+    return deque_count(&entity->events);
 }
 
 /* Position + n, but not before the oldest event: n may be negative. */
@@ -65,15 +56,6 @@ static inline __attribute__((always_inline)) void ring_prefetch_directory(const 
     __builtin_prefetch(&pages[entity->end / RING_PAGE & mask]);
 }
 
-/* Room for one more event at entity->end. False: no memory, nothing changed. */
-bool ring_reserve(const struct layout *layout, struct entity *entity, struct pool *pool);
-/* Opens a gap at `position`; room was reserved. entity->end grows. */
-void ring_open(const struct layout *layout, struct entity *entity, uint32_t position);
-/* Closes it again. */
-void ring_close(const struct layout *layout, struct entity *entity, uint32_t position);
-/* Gives memory back where much of it lies idle. */
-void ring_shrink(const struct layout *layout, struct entity *entity, struct pool *pool);
-void ring_free(const struct layout *layout, struct entity *entity, struct pool *pool);
 /* First position whose time is >= time (after = false) or > time (after = true). */
 uint32_t ring_search(const struct layout *layout, const struct entity *entity, int64_t time, bool after);
 

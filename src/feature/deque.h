@@ -1,0 +1,61 @@
+/*
+ * Items of one size by position: put in at the end, taken away at either side. Positions are counters that
+ * only grow at the front (modulo 2^32). Up to DEQUE_PAGE items lie in one block whose size is a power of two;
+ * more lie in pages of DEQUE_PAGE behind a directory, so that many grow and shrink page by page: no step costs
+ * more than a few pages and a copy of the directory (8 bytes per DEQUE_PAGE items).
+ *
+ * Pages that were emptied are used again; shrinking gives memory back once less than a quarter is used.
+ * Threads: one owner.
+ */
+#ifndef SHRIKE_FEATURE_DEQUE_H
+#define SHRIKE_FEATURE_DEQUE_H
+
+#include <stdbool.h>
+
+#include "feature/pool.h"
+
+enum { DEQUE_FIRST = 4, DEQUE_PAGE = 256 };
+
+struct deque {
+    void *memory; /* the block or the directory */
+    uint32_t first, end, capacity;
+    uint32_t item; /* bytes of one */
+};
+
+static inline uint32_t deque_count(const struct deque *deque)
+{
+    return deque->end - deque->first;
+}
+
+/* The item at a position, for a caller who has its size at hand. */
+static inline char *deque_place(const struct deque *deque, uint32_t position, size_t item)
+{
+    if (deque->capacity <= DEQUE_PAGE)
+        return (char *)deque->memory + (position & (deque->capacity - 1)) * item;
+    char **pages = deque->memory;
+    return pages[position / DEQUE_PAGE & (deque->capacity / DEQUE_PAGE - 1)] + position % DEQUE_PAGE * item;
+}
+
+static inline char *deque_at(const struct deque *deque, uint32_t position)
+{
+    return deque_place(deque, position, deque->item);
+}
+
+/* Room for one more item at deque->end. False: no memory, nothing changed. */
+bool deque_reserve(struct deque *deque, struct pool *pool);
+/* Opens a gap at `position`; room was reserved. deque->end grows. */
+void deque_open(struct deque *deque, uint32_t position);
+/* Takes out n items from `position` on. */
+void deque_cut(struct deque *deque, uint32_t position, uint32_t n);
+void deque_give_back(struct deque *deque, struct pool *pool);
+/* Frees all memory; first and end stay. */
+void deque_free(struct deque *deque, struct pool *pool);
+
+/* Gives some memory back where less than a quarter of it is in use. */
+static inline void deque_shrink(struct deque *deque, struct pool *pool)
+{
+    if (deque_count(deque) < deque->capacity / 4 && deque->capacity > 2 * DEQUE_FIRST)
+        deque_give_back(deque, pool);
+}
+
+#endif
