@@ -162,6 +162,12 @@ void deque_free(struct deque *deque, struct pool *pool)
     deque->capacity = 0;
 }
 
+void deque_tidy(struct deque *deque, struct pool *pool)
+{
+    if (!is_paged(deque->capacity))
+        deque->memory = pool_tidy(pool, deque->memory, block_bytes(deque, deque->capacity));
+}
+
 /* Gives back a few pages without items. Are there none left? */
 static bool give_some(struct deque *deque, struct pool *pool)
 {

@@ -48,6 +48,8 @@ void deque_open(struct deque *deque, uint32_t position);
 /* Takes out n items from `position` on. */
 void deque_cut(struct deque *deque, uint32_t position, uint32_t n);
 void deque_give_back(struct deque *deque, struct pool *pool);
+/* Lets the pool move the block. */
+void deque_tidy(struct deque *deque, struct pool *pool);
 /* Frees all memory; first and end stay. */
 void deque_free(struct deque *deque, struct pool *pool);
 

@@ -345,8 +345,12 @@ void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
             continue;
         }
         uint32_t index = entities->hand++;
-        if (is_used(entities, index) && entity_forget(&entities->share, at(entities, index), floor))
+        if (!is_used(entities, index))
+            continue;
+        if (entity_forget(&entities->share, at(entities, index), floor))
             remove_entity(entities, index);
+        else if (pool_is_loose(&entities->share.pool))
+            entity_tidy(&entities->share, at(entities, index));
     }
 }
 

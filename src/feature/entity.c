@@ -500,6 +500,16 @@ bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
     return false;
 }
 
+void entity_tidy(struct share *share, struct entity *entity)
+{
+    const struct layout *layout = share->layout;
+    deque_tidy(&entity->events, &share->pool);
+    for (int i = 0; i < layout->n_extremes; i++)
+        deque_tidy(entity_at(entity, layout->extremes[i].offset), &share->pool);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_tidy(entity_at(entity, layout->linked[i].offset), &share->pool);
+}
+
 static void drop_map(struct share *share, const struct map *map, struct entity *entity)
 {
     struct distinct *distinct = entity_at(entity, map->offset);

@@ -1,6 +1,6 @@
 #include "feature/pool.h"
 
-#include <stdbool.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +9,14 @@
 /* What may lie idle: an eighth of what is in use, and a little in any case. */
 enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20 };
 
+/* Under the address sanitizer what is not in use may not be touched, nor what lies between two blocks. */
 #if defined(__SANITIZE_ADDRESS__)
-static const bool slabs_serve = false;
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
 #else
-static const bool slabs_serve = true;
+enum { GAP = 0 };
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
 /* At the front of its memory. */
@@ -28,6 +32,12 @@ enum { HEADER = 64 };
 static struct pool_slab *slab_of(void *block)
 {
     return (struct pool_slab *)((uintptr_t)block & ~(uintptr_t)(POOL_SLAB - 1));
+}
+
+/* From one block to the next. The sanitizer knows multiples of 8. */
+static size_t stride_of(size_t size)
+{
+    return GAP ? (size + 7) / 8 * 8 + GAP : size;
 }
 
 static void open_slab(struct pool_slab *slab)
@@ -53,7 +63,8 @@ static struct pool_slab *new_slab(struct pool_list *list)
     struct pool_slab *slab = pages_new(POOL_SLAB, list->slabs > 0);
     if (!slab)
         return NULL;
-    *slab = (struct pool_slab){.list = list, .capacity = (uint32_t)((POOL_SLAB - HEADER) / list->size)};
+    *slab = (struct pool_slab){.list = list, .capacity = (uint32_t)((POOL_SLAB - HEADER) / stride_of(list->size))};
+    ASAN_POISON_MEMORY_REGION((char *)slab + HEADER, POOL_SLAB - HEADER);
     list->slabs++;
     open_slab(slab);
     return slab;
@@ -65,6 +76,7 @@ static void free_slab(struct pool *pool, struct pool_slab *slab)
     pool->idle -= (int64_t)(slab->cut * list->size);
     close_slab(slab);
     list->slabs--;
+    ASAN_UNPOISON_MEMORY_REGION(slab, POOL_SLAB);
     pages_free(slab, POOL_SLAB);
 }
 
@@ -74,60 +86,90 @@ static struct pool_list *find_list(struct pool *pool, size_t size)
     for (int i = 0; i < pool->n; i++)
         if (pool->lists[i].size == size)
             return &pool->lists[i];
-    if (pool->n == POOL_SIZES || size > POOL_LARGEST || !slabs_serve)
+    if (pool->n == POOL_SIZES || size > POOL_LARGEST)
         return NULL;
     pool->lists[pool->n] = (struct pool_list){.size = size};
     return &pool->lists[pool->n++];
 }
 
-void *pool_take(struct pool *pool, size_t size)
+static void *take_block(struct pool *pool, struct pool_slab *slab)
 {
-    struct pool_list *list = find_list(pool, size);
-    void *block;
-    if (!list) {
-        block = malloc(size);
-        pool->used += block ? (int64_t)size : 0;
-        return block;
-    }
-    struct pool_slab *slab = list->open ? list->open : new_slab(list);
-    if (!slab)
-        return NULL;
-    block = slab->given_back;
+    size_t size = slab->list->size;
+    char *block = slab->given_back;
     if (block) {
-        memcpy(&slab->given_back, block, sizeof block);
+        ASAN_UNPOISON_MEMORY_REGION(block, size);
+        memcpy(&slab->given_back, block, sizeof slab->given_back);
         pool->idle -= (int64_t)size;
     } else {
-        block = (char *)slab + HEADER + slab->cut++ * size;
+        block = (char *)slab + HEADER + slab->cut++ * stride_of(size);
+        ASAN_UNPOISON_MEMORY_REGION(block, size);
     }
     if (++slab->used == slab->capacity)
         close_slab(slab);
-    pool->used += (int64_t)size;
     return block;
 }
 
-void pool_give(struct pool *pool, void *block, size_t size)
+void *pool_take(struct pool *pool, size_t size)
 {
     struct pool_list *list = find_list(pool, size);
-    if (!block)
-        return;
-    pool->used -= (int64_t)size;
-    if (!list) {
-        free(block);
-        return;
-    }
-    struct pool_slab *slab = slab_of(block);
-    memcpy(block, &slab->given_back, sizeof block);
+    struct pool_slab *slab = !list ? NULL : list->open ? list->open : new_slab(list);
+    void *block = slab ? take_block(pool, slab) : list ? NULL : malloc(size);
+    pool->used += block ? (int64_t)size : 0;
+    return block;
+}
+
+static bool much_is_idle(const struct pool *pool)
+{
+    return pool->idle > pool->used / IDLE_SHARE + IDLE_LEAST;
+}
+
+static void give_block(struct pool *pool, struct pool_slab *slab, char *block)
+{
+    size_t size = slab->list->size;
+    memcpy(block, &slab->given_back, sizeof slab->given_back);
     slab->given_back = block;
+    ASAN_POISON_MEMORY_REGION(block, size);
     pool->idle += (int64_t)size;
     if (slab->used-- == slab->capacity)
         open_slab(slab);
     /* A slab without blocks in use waits for the next of its size, unless much else lies idle. */
-    if (!slab->used && pool->idle > pool->used / IDLE_SHARE + IDLE_LEAST)
+    if (!slab->used && much_is_idle(pool))
         free_slab(pool, slab);
+}
+
+void pool_give(struct pool *pool, void *block, size_t size)
+{
+    if (!block)
+        return;
+    pool->used -= (int64_t)size;
+    if (find_list(pool, size))
+        give_block(pool, slab_of(block), block);
+    else
+        free(block);
+}
+
+/* Each size may have a slab that is nearly empty, whatever is moved. */
+bool pool_is_loose(const struct pool *pool)
+{
+    int64_t unavoidable = (int64_t)pool->n * POOL_SLAB;
+    return pool->idle - unavoidable > pool->used / IDLE_SHARE && pool->n < POOL_SIZES;
+}
+
+void *pool_tidy(struct pool *pool, void *block, size_t size)
+{
+    if (!block || size > POOL_LARGEST)
+        return block;
+    struct pool_slab *from = slab_of(block), *to = from->list->open;
+    if (!to || to == from || from->used > from->capacity - from->capacity / IDLE_SHARE)
+        return block;
+    void *moved = memcpy(take_block(pool, to), block, size);
+    give_block(pool, from, block);
+    return moved;
 }
 
 void pool_done(struct pool *pool)
 {
+    assert(pool->used == 0);
     for (int i = 0; i < pool->n; i++)
         while (pool->lists[i].open)
             free_slab(pool, pool->lists[i].open);

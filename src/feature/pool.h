@@ -3,15 +3,18 @@
  * of small blocks lie close together and in huge pages: an event touches some twenty lines far apart, and
  * finding their pages would cost as much as the lines. A block given back is the next of its size to be
  * taken; a slab without blocks in use goes back to the system, but for a share of what is in use. So windows
- * that move on allocate nothing, and what has gone quiet frees its memory. Larger blocks are malloc's.
+ * that move on allocate nothing, and what has gone quiet frees its memory. Where entities have outgrown a
+ * size, few blocks in many slabs remain; owners who come by may have them moved together (pool_tidy). Larger
+ * blocks are malloc's.
  *
- * Under the address sanitizer every block is malloc's, so that it sees what is written beyond one.
+ * The address sanitizer is told which blocks are in use, and has a gap behind each.
  *
  * Threads: one owner.
  */
 #ifndef SHRIKE_FEATURE_POOL_H
 #define SHRIKE_FEATURE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +40,9 @@ struct pool {
 /* A block of `size` bytes, at least 8, not zeroed, as aligned as the size. NULL: no memory. */
 void *pool_take(struct pool *pool, size_t size);
 void pool_give(struct pool *pool, void *block, size_t size); /* takes NULL */
+/* Does so much lie idle that blocks should be moved together? Then pool_tidy may move one: where it lies now. */
+bool pool_is_loose(const struct pool *pool);
+void *pool_tidy(struct pool *pool, void *block, size_t size); /* takes NULL */
 /* Gives back what is idle; all blocks have been given back. */
 void pool_done(struct pool *pool);
 

@@ -350,6 +350,11 @@ void recent_remove(const struct layout *layout, const struct linked *linked, str
     put_link(linked, event, link);
 }
 
+void recent_tidy(struct recent *recent, struct pool *pool)
+{
+    recent->now.positions = pool_tidy(pool, recent->now.positions, places_bytes(recent->now.capacity));
+}
+
 void recent_done(struct recent *recent, struct pool *pool)
 {
     places_done(&recent->now, pool);

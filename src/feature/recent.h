@@ -56,6 +56,8 @@ bool recent_insert(const struct layout *layout, const struct linked *linked, str
 /* Takes it out again. */
 void recent_remove(const struct layout *layout, const struct linked *linked, struct entity *entity,
                    uint32_t position);
+/* Lets the pool move the table. */
+void recent_tidy(struct recent *recent, struct pool *pool);
 void recent_done(struct recent *recent, struct pool *pool);
 
 /* Asks memory for where an arriving value will be looked up; then, by that, for the last event that has
