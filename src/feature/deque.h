@@ -1,8 +1,8 @@
 /*
  * Items of one size by position: put in at the end, taken away at either side. Positions are counters that
  * only grow at the front (modulo 2^32). Up to DEQUE_PAGE items lie in one block whose size is a power of two;
- * more lie in pages of DEQUE_PAGE behind a directory, so that many grow and shrink page by page: no step costs
- * more than a few pages and a copy of the directory (8 bytes per DEQUE_PAGE items).
+ * more lie in pages of DEQUE_PAGE behind a directory, so that many grow and shrink page by page: no step
+ * costs more than a few pages and a copy of the directory (8 bytes per DEQUE_PAGE items).
  *
  * Pages that were emptied are used again; shrinking gives memory back once less than a quarter is used.
  * Threads: one owner.
@@ -14,7 +14,7 @@
 
 #include "feature/pool.h"
 
-enum { DEQUE_FIRST = 4, DEQUE_PAGE = 256 };
+enum { DEQUE_FIRST = 4, DEQUE_PAGE = 128 };
 
 struct deque {
     void *memory; /* the block or the directory */
@@ -57,6 +57,14 @@ void deque_free(struct deque *deque, struct pool *pool);
 static inline void deque_shrink(struct deque *deque, struct pool *pool)
 {
     if (deque_count(deque) < deque->capacity / 4 && deque->capacity > 2 * DEQUE_FIRST)
+        deque_give_back(deque, pool);
+}
+
+/* Halves a block that is little used: for an owner who comes by now and then. */
+static inline void deque_fit(struct deque *deque, struct pool *pool)
+{
+    if (deque_count(deque) * 8 <= deque->capacity * 3 && deque->capacity > DEQUE_FIRST &&
+        deque->capacity <= DEQUE_PAGE)
         deque_give_back(deque, pool);
 }
 

@@ -336,6 +336,7 @@ static void remove_entity(struct entities *entities, uint32_t index)
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
     uint32_t all = end_of(entities);
+    bool loose = pool_is_loose(&entities->share.pool);
     for (; n > 0 && entities->n; n--) {
         if (entities->hand >= all)
             entities->hand = 0;
@@ -349,7 +350,7 @@ void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
             continue;
         if (entity_forget(&entities->share, at(entities, index), floor))
             remove_entity(entities, index);
-        else if (pool_is_loose(&entities->share.pool))
+        else if (loose)
             entity_tidy(&entities->share, at(entities, index));
     }
 }

@@ -140,7 +140,7 @@ static void evict_old(struct share *share, struct entity *entity, int64_t floor)
         if (layout->has_text)
             drop_texts(share, event);
         for (int i = 0; i < layout->n_linked; i++)
-            recent_evict(layout, &layout->linked[i], entity);
+            recent_evict(layout, &layout->linked[i], entity, &share->pool);
         entity->first++;
     }
     for (int i = 0; i < layout->n_extremes; i++)
@@ -504,10 +504,13 @@ void entity_tidy(struct share *share, struct entity *entity)
 {
     const struct layout *layout = share->layout;
     deque_tidy(&entity->events, &share->pool);
-    for (int i = 0; i < layout->n_extremes; i++)
-        deque_tidy(entity_at(entity, layout->extremes[i].offset), &share->pool);
+    for (int i = 0; i < layout->n_extremes; i++) {
+        struct extremes *extremes = entity_at(entity, layout->extremes[i].offset);
+        deque_fit(&extremes->list, &share->pool);
+        deque_tidy(&extremes->list, &share->pool);
+    }
     for (int i = 0; i < layout->n_linked; i++)
-        recent_tidy(entity_at(entity, layout->linked[i].offset), &share->pool);
+        places_tidy(entity_at(entity, layout->linked[i].offset), &share->pool);
 }
 
 static void drop_map(struct share *share, const struct map *map, struct entity *entity)
@@ -528,7 +531,7 @@ void entity_done(struct share *share, struct entity *entity)
     for (int i = 0; i < layout->n_accumulators; i++)
         accumulator_clear(&layout->accumulators[i], (char *)entity);
     for (int i = 0; i < layout->n_linked; i++)
-        recent_done(entity_at(entity, layout->linked[i].offset), &share->pool);
+        places_done(entity_at(entity, layout->linked[i].offset), &share->pool);
     for (int i = 0; i < layout->n_maps; i++)
         drop_map(share, &layout->maps[i], entity);
     for (int i = 0; i < layout->n_extremes; i++) {

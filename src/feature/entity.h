@@ -63,7 +63,7 @@ void entity_prefetch_events(const struct layout *layout, const struct entity *en
 
 /* Forgets what no event at or after `floor` can see. True where nothing is left and the entity may go. */
 bool entity_forget(struct share *share, struct entity *entity, int64_t floor);
-/* Lets the pool move the entity's blocks together with others. */
+/* Makes blocks smaller that are hardly used, and lets the pool move them together. */
 void entity_tidy(struct share *share, struct entity *entity);
 /* Gives all of its memory back, key texts too. */
 void entity_done(struct share *share, struct entity *entity);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "feature/ring.h"
+#include "feature/recent.h"
 
 enum { FIRST_BUCKETS = 1024 /* of the table of entities */, POISSON_MOST = 200 };
 
@@ -36,10 +36,11 @@ static double extreme_of(const struct extreme *extreme, double n)
     return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * entry;
 }
 
-/* At most: all values differ. Half of the places are in use, by and large. */
+/* At most: all values differ. Two thirds of the places are in use, by and large. */
 static double recent_of(double n)
 {
-    return n <= 0 ? 0 : power2_above(n * 8 / 5, 4) * (sizeof(uint32_t) + 1);
+    int width = n < PLACES_LIMIT_1 ? 1 : n < PLACES_LIMIT_2 ? 2 : 4;
+    return n <= RECENT_SCANNED ? 0 : n * 3 / 2 * (1 + width);
 }
 
 static double map_of(const struct map *map, double n)

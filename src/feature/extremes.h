@@ -3,10 +3,10 @@
  * event beats. They are in order of time and their values get worse only towards the front being best: the
  * extreme of a frame is the first of them at or after its low cursor.
  *
- * A new event drops those it beats or equals, which are found by bisection, so that no single event costs more
- * than O(log n) and what a deque costs. A constant few of them for values without a trend, at worst one per
- * event: 4 bytes and the value, which stands beside so that no event is looked at. Where values are equal (0.0
- * and -0.0, NaNs) the newest stands.
+ * A new event drops those it beats or equals, which are found by bisection, so that no single event costs
+ * more than O(log n) and what a deque costs. A constant few of them for values without a trend, at worst one
+ * per event: 4 bytes and the value, which stands beside so that no event is looked at. Where values are equal
+ * (0.0 and -0.0, NaNs) the newest stands.
  */
 #ifndef SHRIKE_FEATURE_EXTREMES_H
 #define SHRIKE_FEATURE_EXTREMES_H

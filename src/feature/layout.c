@@ -398,7 +398,7 @@ static void lay_out_entity(struct layout *layout)
     for (int i = 0; i < layout->n_extremes; i++)
         layout->extremes[i].offset = take_place(&at, sizeof(struct extremes), 8);
     for (int i = 0; i < layout->n_linked; i++)
-        layout->linked[i].offset = take_place(&at, sizeof(struct recent), 8);
+        layout->linked[i].offset = take_place(&at, sizeof(struct places), 8);
     for (int i = 0; i < layout->n_maps; i++)
         layout->maps[i].offset = take_place(&at, sizeof(struct distinct), 8);
     if (layout->unbounded)

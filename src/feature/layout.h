@@ -58,7 +58,7 @@ struct linked {
     int slot;
     enum pack pack;
     size_t value, link; /* in a retained event */
-    size_t offset;      /* of its struct recent in the entity */
+    size_t offset;      /* of its struct places in the entity */
 };
 
 /* See recent.h. */
@@ -66,15 +66,12 @@ struct link {
     uint32_t before, behind;
 };
 
-struct recent_table {
-    uint32_t *positions; /* `capacity` of them, a power of two, and as many tags */
-    uint32_t capacity;
-};
-
-struct recent {
-    struct recent_table now, old; /* old: what is yet to be moved to the other */
-    uint32_t moved;               /* entries of the old one that were */
-    uint32_t used, stale;         /* places of the new one; about so many are of values that are gone */
+/* See places.h. */
+struct places {
+    char *memory;
+    uint32_t capacity, live, used; /* places; values; places that are not free */
+    uint8_t width;                 /* bytes of a position */
+    bool moving;
 };
 
 /* Those of frames without one: one map for all frames. */

@@ -6,8 +6,9 @@
 
 #include "base/pages.h"
 
-/* What may lie idle: an eighth of what is in use, and a little in any case. */
-enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20 };
+/* What may lie idle: an eighth of what is in use, and a little in any case; beyond LOOSE_SHARE, and a slab of
+ * each size, blocks are moved together. */
+enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20, LOOSE_SHARE = 24 };
 
 /* Under the address sanitizer what is not in use may not be touched, nor what lies between two blocks. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -63,7 +64,8 @@ static struct pool_slab *new_slab(struct pool_list *list)
     struct pool_slab *slab = pages_new(POOL_SLAB, list->slabs > 0);
     if (!slab)
         return NULL;
-    *slab = (struct pool_slab){.list = list, .capacity = (uint32_t)((POOL_SLAB - HEADER) / stride_of(list->size))};
+    *slab = (struct pool_slab){.list = list,
+                               .capacity = (uint32_t)((POOL_SLAB - HEADER) / stride_of(list->size))};
     ASAN_POISON_MEMORY_REGION((char *)slab + HEADER, POOL_SLAB - HEADER);
     list->slabs++;
     open_slab(slab);
@@ -83,13 +85,15 @@ static void free_slab(struct pool *pool, struct pool_slab *slab)
 /* The list of a size; NULL where malloc serves it. */
 static struct pool_list *find_list(struct pool *pool, size_t size)
 {
-    for (int i = 0; i < pool->n; i++)
+    uint32_t i = (uint32_t)size * UINT32_C(2654435769) >> 24;
+    for (; pool->lists[i].size; i = (i + 1) % POOL_LISTS)
         if (pool->lists[i].size == size)
             return &pool->lists[i];
     if (pool->n == POOL_SIZES || size > POOL_LARGEST)
         return NULL;
-    pool->lists[pool->n] = (struct pool_list){.size = size};
-    return &pool->lists[pool->n++];
+    pool->n++;
+    pool->lists[i].size = size;
+    return &pool->lists[i];
 }
 
 static void *take_block(struct pool *pool, struct pool_slab *slab)
@@ -148,11 +152,10 @@ void pool_give(struct pool *pool, void *block, size_t size)
         free(block);
 }
 
-/* Each size may have a slab that is nearly empty, whatever is moved. */
 bool pool_is_loose(const struct pool *pool)
 {
     int64_t unavoidable = (int64_t)pool->n * POOL_SLAB;
-    return pool->idle - unavoidable > pool->used / IDLE_SHARE && pool->n < POOL_SIZES;
+    return pool->idle - unavoidable > pool->used / LOOSE_SHARE && pool->n < POOL_SIZES;
 }
 
 void *pool_tidy(struct pool *pool, void *block, size_t size)
@@ -160,7 +163,7 @@ void *pool_tidy(struct pool *pool, void *block, size_t size)
     if (!block || size > POOL_LARGEST)
         return block;
     struct pool_slab *from = slab_of(block), *to = from->list->open;
-    if (!to || to == from || from->used > from->capacity - from->capacity / IDLE_SHARE)
+    if (!to || to == from || from->used > from->capacity - from->capacity / LOOSE_SHARE)
         return block;
     void *moved = memcpy(take_block(pool, to), block, size);
     give_block(pool, from, block);
@@ -170,7 +173,7 @@ void *pool_tidy(struct pool *pool, void *block, size_t size)
 void pool_done(struct pool *pool)
 {
     assert(pool->used == 0);
-    for (int i = 0; i < pool->n; i++)
+    for (int i = 0; i < POOL_LISTS; i++)
         while (pool->lists[i].open)
             free_slab(pool, pool->lists[i].open);
     *pool = (struct pool){0};

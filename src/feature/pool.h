@@ -20,7 +20,7 @@
 
 #include "base/pages.h"
 
-enum { POOL_SIZES = 48, POOL_SLAB = PAGES_HUGE, POOL_LARGEST = 64 << 10 };
+enum { POOL_SIZES = 192, POOL_LISTS = 256, POOL_SLAB = PAGES_HUGE, POOL_LARGEST = 64 << 10 };
 
 struct pool_slab;
 
@@ -32,7 +32,7 @@ struct pool_list {
 };
 
 struct pool {
-    struct pool_list lists[POOL_SIZES];
+    struct pool_list lists[POOL_LISTS]; /* hashed by size */
     int n;
     int64_t used, idle; /* bytes of blocks: taken, given back */
 };
@@ -40,7 +40,8 @@ struct pool {
 /* A block of `size` bytes, at least 8, not zeroed, as aligned as the size. NULL: no memory. */
 void *pool_take(struct pool *pool, size_t size);
 void pool_give(struct pool *pool, void *block, size_t size); /* takes NULL */
-/* Does so much lie idle that blocks should be moved together? Then pool_tidy may move one: where it lies now. */
+/* Does so much lie idle that blocks should be moved together? Then pool_tidy may move one: where it lies now.
+ */
 bool pool_is_loose(const struct pool *pool);
 void *pool_tidy(struct pool *pool, void *block, size_t size); /* takes NULL */
 /* Gives back what is idle; all blocks have been given back. */

@@ -1,62 +1,13 @@
 #include "feature/recent.h"
 
-#include <assert.h>
 #include <string.h>
 
-#include "base/hash.h"
-
-enum {
-    CAPACITY_FIRST = 4,
-    AT_ONCE = 64, /* entries that are moved together; of larger tables PER_ARRIVAL at a time */
-    PER_ARRIVAL = 16
-};
-
-/* A value as it is looked for. */
-struct wanted {
-    uint64_t key[2], hash;
-    uint8_t tag; /* never 0, which is a free place */
-};
-
-static inline __attribute__((always_inline)) void key_of(const char *at, enum pack pack, uint64_t key[2])
-{
-    key[1] = 0;
-    if (pack == PACK_DOUBLE || pack == PACK_FLOAT) {
-        double value = pack_real(at, pack);
-        value = value == 0 ? 0 : value;
-        memcpy(key, &value, sizeof value);
-        if (value != value)
-            key[0] = UINT64_C(0x7ff8000000000000);
-    } else if (pack == PACK_WIDE) {
-        __int128 value = pack_wide(at);
-        memcpy(key, &value, sizeof value);
-    } else {
-        key[0] = (uint64_t)pack_int(at, pack);
-    }
-}
-
-void distinct_key(const char *at, enum pack pack, uint64_t key[2])
-{
-    key_of(at, pack, key);
-}
-
-static inline __attribute__((always_inline)) struct wanted wanted_at(const char *at, enum pack pack)
-{
-    struct wanted wanted;
-    key_of(at, pack, wanted.key);
-    wanted.hash = hash_word(wanted.key[0], 0);
-    if (pack == PACK_WIDE)
-        wanted.hash = hash_word(wanted.key[1], wanted.hash);
-    wanted.tag = (uint8_t)(wanted.hash >> 56) | 1;
-    return wanted;
-}
-
-static inline __attribute__((always_inline)) struct wanted wanted_of(const struct linked *linked,
-                                                                     const char *event)
+static struct wanted wanted_of(const struct linked *linked, const char *event)
 {
     return wanted_at(event + linked->value, linked->pack);
 }
 
-static struct recent *recent_of(const struct linked *linked, const struct entity *entity)
+static struct places *places_of(const struct linked *linked, const struct entity *entity)
 {
     return entity_at(entity, linked->offset);
 }
@@ -66,14 +17,9 @@ static void put_link(const struct linked *linked, char *event, struct link link)
     memcpy(event + linked->link, &link, sizeof link);
 }
 
-static bool has_value(const struct layout *layout, const struct linked *linked, const char *event)
+static inline bool has_value(const struct layout *layout, const struct linked *linked, const char *event)
 {
-    return event_marks(layout, event) >> linked->slot & 1;
-}
-
-static bool is_retained(const struct entity *entity, uint32_t position)
-{
-    return position - entity->first < ring_count(entity);
+    return event[layout->marks_offset + (size_t)(linked->slot / 8)] >> linked->slot % 8 & 1;
 }
 
 /* The event before with the same value, if it is retained. */
@@ -83,120 +29,77 @@ static bool find_before(const struct entity *entity, uint32_t position, struct l
     return link.before && link.before <= position - entity->first;
 }
 
-static size_t places_bytes(uint32_t capacity)
+static inline bool is_same(const struct linked *linked, const char *a, const char *b)
 {
-    return capacity * (sizeof(uint32_t) + 1);
+    uint64_t x[2], y[2];
+    if (linked->pack == PACK_INT32)
+        return memcmp(a, b, sizeof(int32_t)) == 0;
+    places_key(a, linked->pack, x);
+    places_key(b, linked->pack, y);
+    return x[0] == y[0] && x[1] == y[1];
 }
 
-static uint8_t *tags_of(const struct recent_table *table)
+/* Where there is no table. */
+static bool scan(const struct layout *layout, const struct linked *linked, const struct entity *entity,
+                 uint32_t position, struct place *ret)
 {
-    return (uint8_t *)(table->positions + table->capacity);
-}
-
-static bool places_new(uint32_t capacity, struct pool *pool, struct recent_table *ret)
-{
-    *ret = (struct recent_table){pool_take(pool, places_bytes(capacity)), capacity};
-    if (!ret->positions)
-        return false;
-    memset(tags_of(ret), 0, capacity);
-    return true;
-}
-
-static void places_done(struct recent_table *table, struct pool *pool)
-{
-    pool_give(pool, table->positions, places_bytes(table->capacity));
-    *table = (struct recent_table){0};
-}
-
-/* The place that names the last retained event of a value. */
-static bool find_value(const struct layout *layout, const struct linked *linked, const struct entity *entity,
-                       const struct recent_table *table, const struct wanted *wanted, uint32_t *ret)
-{
-    const uint8_t *tags = tags_of(table);
-    uint32_t mask = table->capacity - 1, i = (uint32_t)wanted->hash & mask;
-    for (; table->capacity && tags[i]; i = (i + 1) & mask) {
-        if (tags[i] != wanted->tag || !is_retained(entity, table->positions[i]))
-            continue;
-        const char *event = event_at(layout, entity, table->positions[i]);
-        uint64_t key[2];
-        key_of(event + linked->value, linked->pack, key);
-        if (key[0] == wanted->key[0] && key[1] == wanted->key[1] && !link_of(linked, event).behind) {
-            *ret = i;
+    const char *value = event_at(layout, entity, position) + linked->value;
+    for (uint32_t p = entity->end; p != entity->first;) {
+        const char *event = event_at(layout, entity, --p);
+        if (has_value(layout, linked, event) && is_same(linked, event + linked->value, value) &&
+            p != position) {
+            *ret = (struct place){.width = 0, .position = p};
             return true;
         }
     }
     return false;
 }
 
-/* The place of a value's last event, in the table or in what is left of the one before; NULL: there is none.
- */
-static uint32_t *find_last(const struct layout *layout, const struct linked *linked,
-                           const struct entity *entity, const struct wanted *wanted)
+/* The last event but the one at `position` that has its value. *ret_hash: if there is a table. */
+static inline bool look_up(const struct layout *layout, const struct linked *linked,
+                           const struct entity *entity, uint32_t position, uint64_t *ret_hash,
+                           struct place *ret)
 {
-    struct recent *recent = recent_of(linked, entity);
-    uint32_t i;
-    if (find_value(layout, linked, entity, &recent->now, wanted, &i))
-        return &recent->now.positions[i];
-    if (find_value(layout, linked, entity, &recent->old, wanted, &i))
-        return &recent->old.positions[i];
-    return NULL;
+    const struct places *places = places_of(linked, entity);
+    if (!places->capacity)
+        return scan(layout, linked, entity, position, ret);
+    struct wanted wanted = wanted_of(linked, event_at(layout, entity, position));
+    *ret_hash = wanted.hash;
+    return places_find(places, layout, linked, entity, &wanted, ret);
 }
 
-/* Puts a position where its value has none; there is room. */
-static void put_position(const struct entity *entity, struct recent *recent, const struct wanted *wanted,
-                         uint32_t position)
+/* Makes a table of the events but the one at `position`. */
+static bool begin_table(const struct layout *layout, const struct linked *linked, const struct entity *entity,
+                        uint32_t position, struct pool *pool)
 {
-    uint8_t *tags = tags_of(&recent->now);
-    uint32_t mask = recent->now.capacity - 1, i = (uint32_t)wanted->hash & mask;
-    while (tags[i] && is_retained(entity, recent->now.positions[i]))
-        i = (i + 1) & mask;
-    if (tags[i])
-        recent->stale -= recent->stale > 0;
-    else
-        recent->used++;
-    tags[i] = wanted->tag;
-    recent->now.positions[i] = position;
-}
-
-/* Moves up to n entries of the old table. */
-static void move_some(const struct layout *layout, const struct linked *linked, const struct entity *entity,
-                      struct recent *recent, uint32_t n, struct pool *pool)
-{
-    const uint8_t *tags = tags_of(&recent->old);
-    for (; n && recent->moved < recent->old.capacity; n--, recent->moved++) {
-        uint32_t position = recent->old.positions[recent->moved];
-        if (!tags[recent->moved] || !is_retained(entity, position))
+    struct places *places = places_of(linked, entity);
+    bool fine = places_prepare(places, layout, linked, entity, pool);
+    for (uint32_t p = entity->first; fine && p != entity->end; p++) {
+        const char *event = event_at(layout, entity, p);
+        if (p == position || !has_value(layout, linked, event) || link_of(linked, event).behind)
             continue;
-        const char *event = event_at(layout, entity, position);
-        if (link_of(linked, event).behind)
-            continue;
-        struct wanted wanted = wanted_of(linked, event);
-        put_position(entity, recent, &wanted, position);
+        uint64_t hash = wanted_of(linked, event).hash;
+        fine = places_add(places, layout, linked, entity, hash, p, pool);
     }
-    if (recent->old.capacity && recent->moved == recent->old.capacity)
-        places_done(&recent->old, pool);
+    return fine;
 }
 
-/* Room for one value more: at most three quarters of the places are in use, by values that are gone too. */
-static bool make_room(const struct layout *layout, const struct linked *linked, const struct entity *entity,
-                      struct recent *recent, struct pool *pool)
+/* Before an event's value is looked up. False: no memory. */
+static bool prepare(const struct layout *layout, const struct linked *linked, const struct entity *entity,
+                    uint32_t position, struct pool *pool)
 {
-    if (recent->old.capacity)
-        move_some(layout, linked, entity, recent, PER_ARRIVAL, pool);
-    if ((uint64_t)recent->used * 4 + 4 <= (uint64_t)recent->now.capacity * 3)
-        return true;
-    move_some(layout, linked, entity, recent, UINT32_MAX, pool);
-    uint32_t live = recent->used - (recent->stale < recent->used ? recent->stale : recent->used);
-    uint32_t capacity = CAPACITY_FIRST, least = recent->now.capacity / 2;
-    while (capacity < least || (uint64_t)capacity * 5 < (uint64_t)live * 8 + 8)
-        capacity *= 2;
-    struct recent_table table;
-    if (!places_new(capacity, pool, &table))
-        return false;
-    *recent = (struct recent){.now = table, .old = recent->now};
-    move_some(layout, linked, entity, recent, recent->old.capacity <= AT_ONCE ? UINT32_MAX : PER_ARRIVAL,
-              pool);
-    return true;
+    struct places *places = places_of(linked, entity);
+    if (places->capacity)
+        return places_prepare(places, layout, linked, entity, pool);
+    return ring_count(entity) <= RECENT_SCANNED || begin_table(layout, linked, entity, position, pool);
+}
+
+/* The first event of a value gets a place. */
+static bool add_value(const struct layout *layout, const struct linked *linked, const struct entity *entity,
+                      uint64_t hash, uint32_t position, struct pool *pool)
+{
+    struct places *places = places_of(linked, entity);
+    return !places->capacity || places_add(places, layout, linked, entity, hash, position, pool);
 }
 
 /* Makes `last` and `position`, behind it, neighbours; *link is what is to be put at `position`. */
@@ -209,61 +112,52 @@ static void link_behind(const struct layout *layout, const struct linked *linked
     put_link(linked, other, others);
 }
 
-/* The first event of its value, or one whose value's place is in the table that goes, gets a place. */
-static bool add_position(const struct layout *layout, const struct linked *linked,
-                         const struct entity *entity, const struct wanted *wanted, uint32_t position,
-                         struct pool *pool)
-{
-    struct recent *recent = recent_of(linked, entity);
-    if (!make_room(layout, linked, entity, recent, pool))
-        return false;
-    put_position(entity, recent, wanted, position);
-    return true;
-}
-
 bool recent_put(const struct layout *layout, const struct linked *linked, struct entity *entity,
                 uint32_t position, struct pool *pool)
 {
     char *event = event_at(layout, entity, position);
-    struct recent *recent = recent_of(linked, entity);
     struct link link = {0, 0};
-    bool fine = true;
-    uint32_t i;
+    struct place last;
+    uint64_t hash = 0;
+    bool fine = prepare(layout, linked, entity, position, pool);
     if (!has_value(layout, linked, event))
-        return true;
-    struct wanted wanted = wanted_of(linked, event);
-    if (find_value(layout, linked, entity, &recent->now, &wanted, &i)) {
-        link_behind(layout, linked, entity, recent->now.positions[i], position, &link);
-        recent->now.positions[i] = position;
+        return fine;
+    if (look_up(layout, linked, entity, position, &hash, &last)) {
+        link_behind(layout, linked, entity, last.position, position, &link);
+        place_put(&last, position);
     } else {
-        if (find_value(layout, linked, entity, &recent->old, &wanted, &i))
-            link_behind(layout, linked, entity, recent->old.positions[i], position, &link);
-        fine = add_position(layout, linked, entity, &wanted, position, pool);
+        fine &= add_value(layout, linked, entity, hash, position, pool);
     }
     put_link(linked, event, link);
     return fine;
 }
 
-void recent_evict(const struct layout *layout, const struct linked *linked, struct entity *entity)
+void recent_evict(const struct layout *layout, const struct linked *linked, struct entity *entity,
+                  struct pool *pool)
 {
     const char *event = event_at(layout, entity, entity->first);
-    struct recent *recent = recent_of(linked, entity);
-    if (has_value(layout, linked, event) && !link_of(linked, event).behind && !recent->old.capacity)
-        recent->stale++;
+    struct places *places = places_of(linked, entity);
+    if (!places->capacity)
+        return;
+    if (ring_count(entity) <= RECENT_SCANNED / 2)
+        places_done(places, pool);
+    else if (has_value(layout, linked, event) && !link_of(linked, event).behind)
+        places_drop(places, entity, wanted_of(linked, event).hash, entity->first);
 }
 
 static void shift_one(const struct layout *layout, const struct linked *linked, struct entity *entity,
                       uint32_t position, uint32_t moving, int by)
 {
+    const struct places *places = places_of(linked, entity);
     char *event = event_at(layout, entity, moving);
     uint32_t before;
+    struct place place;
     if (!has_value(layout, linked, event))
         return;
     struct link link = link_of(linked, event);
-    if (!link.behind) {
-        struct wanted wanted = wanted_of(linked, event);
-        *find_last(layout, linked, entity, &wanted) += (uint32_t)by;
-    }
+    if (!link.behind && places->capacity &&
+        places_find_position(places, entity, wanted_of(linked, event).hash, moving, &place))
+        place_put(&place, moving + (uint32_t)by);
     bool retained = find_before(entity, moving, link, &before);
     if (!link.before || (retained && before - entity->first >= position - entity->first))
         return;
@@ -288,38 +182,59 @@ void recent_shift(const struct layout *layout, const struct linked *linked, stru
             shift_one(layout, linked, entity, position, p, by);
 }
 
+/* Links an event between those of its value, of which some are behind it: the last is at `last`. */
+static void link_between(const struct layout *layout, const struct linked *linked, struct entity *entity,
+                         uint32_t last, uint32_t position, struct link *link)
+{
+    uint32_t behind = last, before;
+    struct link others = link_of(linked, event_at(layout, entity, behind));
+    bool retained;
+    while ((retained = find_before(entity, behind, others, &before)) &&
+           before - entity->first > position - entity->first) {
+        behind = before;
+        others = link_of(linked, event_at(layout, entity, behind));
+    }
+    if (retained)
+        link_behind(layout, linked, entity, before, position, link);
+    link->behind = others.before = behind - position;
+    put_link(linked, event_at(layout, entity, behind), others);
+}
+
 bool recent_insert(const struct layout *layout, const struct linked *linked, struct entity *entity,
                    uint32_t position, struct pool *pool)
 {
     char *event = event_at(layout, entity, position);
     struct link link = {0, 0};
-    uint32_t before;
-    bool fine = true;
+    struct place last;
+    uint64_t hash = 0;
+    bool fine = prepare(layout, linked, entity, position, pool);
     if (!has_value(layout, linked, event))
-        return true;
-    struct wanted wanted = wanted_of(linked, event);
-    uint32_t *last = find_last(layout, linked, entity, &wanted);
-    if (!last) {
-        fine = add_position(layout, linked, entity, &wanted, position, pool);
-    } else if (*last - entity->first < position - entity->first) {
-        link_behind(layout, linked, entity, *last, position, &link);
-        *last = position;
+        return fine;
+    if (!look_up(layout, linked, entity, position, &hash, &last)) {
+        fine &= add_value(layout, linked, entity, hash, position, pool);
+    } else if (last.position - entity->first < position - entity->first) {
+        link_behind(layout, linked, entity, last.position, position, &link);
+        place_put(&last, position);
     } else {
-        uint32_t behind = *last;
-        struct link others = link_of(linked, event_at(layout, entity, behind));
-        bool retained;
-        while ((retained = find_before(entity, behind, others, &before)) &&
-               before - entity->first > position - entity->first) {
-            behind = before;
-            others = link_of(linked, event_at(layout, entity, behind));
-        }
-        if (retained)
-            link_behind(layout, linked, entity, before, position, &link);
-        link.behind = others.before = behind - position;
-        put_link(linked, event_at(layout, entity, behind), others);
+        link_between(layout, linked, entity, last.position, position, &link);
     }
     put_link(linked, event, link);
     return fine;
+}
+
+/* The last event of its value, which goes: the one before is the last then, if there is one. */
+static void remove_last(const struct linked *linked, struct entity *entity, const char *event,
+                        uint32_t position, bool retained, uint32_t before)
+{
+    struct places *places = places_of(linked, entity);
+    uint64_t hash = wanted_of(linked, event).hash;
+    struct place place;
+    if (!places->capacity)
+        return;
+    if (!retained)
+        places_drop(places, entity, hash, position);
+    else if (places_find_position(places, entity, hash, position, &place))
+        place_put(&place, before);
 }
 
 void recent_remove(const struct layout *layout, const struct linked *linked, struct entity *entity,
@@ -332,8 +247,7 @@ void recent_remove(const struct layout *layout, const struct linked *linked, str
     struct link link = link_of(linked, event), others;
     bool retained = find_before(entity, position, link, &before);
     if (!link.behind) {
-        struct wanted wanted = wanted_of(linked, event);
-        *find_last(layout, linked, entity, &wanted) = retained ? before : entity->first - 1;
+        remove_last(linked, entity, event, position, retained, before);
     } else {
         char *other = event_at(layout, entity, position + link.behind);
         others = link_of(linked, other);
@@ -345,53 +259,27 @@ void recent_remove(const struct layout *layout, const struct linked *linked, str
         others.behind = link.behind ? link.before + link.behind : 0;
         put_link(linked, event_at(layout, entity, before), others);
     }
-    /* Until the gap is closed, nothing may take it for its value's last event. */
-    link.behind = 1;
-    put_link(linked, event, link);
 }
 
-void recent_tidy(struct recent *recent, struct pool *pool)
-{
-    recent->now.positions = pool_tidy(pool, recent->now.positions, places_bytes(recent->now.capacity));
-}
-
-void recent_done(struct recent *recent, struct pool *pool)
-{
-    places_done(&recent->now, pool);
-    places_done(&recent->old, pool);
-    *recent = (struct recent){0};
-}
-
-static inline __attribute__((always_inline)) struct wanted wanted_value(const struct linked *linked,
-                                                                        const union value *value)
+static inline __attribute__((always_inline)) uint64_t hash_of(const struct linked *linked,
+                                                              const union value *value)
 {
     char packed[16];
     pack_put(packed, linked->pack, value);
-    return wanted_at(packed, linked->pack);
+    return wanted_at(packed, linked->pack).hash;
 }
 
 void recent_prefetch(const struct linked *linked, const struct entity *entity, const union value *value)
 {
-    const struct recent_table *table = &recent_of(linked, entity)->now;
-    if (!table->capacity)
-        return;
-    uint32_t i = (uint32_t)wanted_value(linked, value).hash & (table->capacity - 1);
-    __builtin_prefetch(tags_of(table) + i);
-    __builtin_prefetch(table->positions + i);
+    const struct places *places = places_of(linked, entity);
+    if (places->capacity)
+        places_prefetch(places, hash_of(linked, value));
 }
 
 void recent_prefetch_last(const struct layout *layout, const struct linked *linked,
                           const struct entity *entity, const union value *value)
 {
-    const struct recent_table *table = &recent_of(linked, entity)->now;
-    const struct wanted wanted = wanted_value(linked, value);
-    const uint8_t *tags = tags_of(table);
-    uint32_t mask = table->capacity - 1, i = (uint32_t)wanted.hash & mask;
-    for (; table->capacity && tags[i]; i = (i + 1) & mask)
-        if (tags[i] == wanted.tag && is_retained(entity, table->positions[i])) {
-            const char *event = event_at(layout, entity, table->positions[i]);
-            __builtin_prefetch(event + linked->value);
-            __builtin_prefetch(event + linked->link + sizeof(struct link) - 1);
-            return;
-        }
+    const struct places *places = places_of(linked, entity);
+    if (places->capacity)
+        places_prefetch_event(places, layout, linked, entity, hash_of(linked, value));
 }

@@ -3,22 +3,21 @@
  * linked to the previous and to the next one with the same value. An event is its value's only one in a frame
  * [low, high) where neither neighbour lies in it; so frames gain and lose values by a look at the event's
  * links, whatever their number. Only an event that arrives has to be looked up: a table knows the last event
- * of each value.
+ * of each value (places.h). Up to RECENT_SCANNED events are looked through instead.
  *
- *   link, in the retained event (8 bytes): [ distance to the previous | to the next event of its value ], 0:
- * none struct recent (48 bytes, all zero = empty): two tables of [ position, 4 bytes ... | tag, 1 byte ... ]
+ *   link, in the retained event (8 bytes): [ distance to the previous | to the next event of its value ]; 0:
+ *   none
  *
- * The table holds positions and a byte of each value's hash; values are compared in the events. What is no
- * longer retained stays until its place is used again or the table is made anew. That is done a few entries
- * per arrival, so that no arrival does work in proportion to the size. An evicted event may still be named by
- * the next one's link: the distance then leads beyond the oldest.
+ * An evicted event may still be named by the next one's link: the distance then leads beyond the oldest.
  *
  * Threads: one owner.
  */
 #ifndef SHRIKE_FEATURE_RECENT_H
 #define SHRIKE_FEATURE_RECENT_H
 
-#include "feature/ring.h"
+#include "feature/places.h"
+
+enum { RECENT_SCANNED = 16 };
 
 static inline struct link link_of(const struct linked *linked, const char *event)
 {
@@ -46,7 +45,8 @@ void distinct_key(const char *at, enum pack pack, uint64_t key[2]);
 bool recent_put(const struct layout *layout, const struct linked *linked, struct entity *entity,
                 uint32_t position, struct pool *pool);
 /* The event at entity->first, the oldest, is about to go. */
-void recent_evict(const struct layout *layout, const struct linked *linked, struct entity *entity);
+void recent_evict(const struct layout *layout, const struct linked *linked, struct entity *entity,
+                  struct pool *pool);
 /* Events from `position` on are about to move one up (by = 1), to make room there, or down to it (-1). */
 void recent_shift(const struct layout *layout, const struct linked *linked, struct entity *entity,
                   uint32_t position, int by);
@@ -56,10 +56,6 @@ bool recent_insert(const struct layout *layout, const struct linked *linked, str
 /* Takes it out again. */
 void recent_remove(const struct layout *layout, const struct linked *linked, struct entity *entity,
                    uint32_t position);
-/* Lets the pool move the table. */
-void recent_tidy(struct recent *recent, struct pool *pool);
-void recent_done(struct recent *recent, struct pool *pool);
-
 /* Asks memory for where an arriving value will be looked up; then, by that, for the last event that has
  * it. */
 void recent_prefetch(const struct linked *linked, const struct entity *entity, const union value *value);

@@ -70,7 +70,8 @@ static bool late_extreme(const struct share *share, const struct view *view, con
     uint32_t fed = entity_highs(layout, entity)[extreme->end] - entity->first, at = span->high;
     uint32_t i = extremes_before(entity, extremes, span->low);
     bool found = false;
-    if (span->high - entity->first <= fed && i < extremes_count(extremes) && within(span, extremes_at(extremes, i))) {
+    if (span->high - entity->first <= fed && i < extremes_count(extremes) &&
+        within(span, extremes_at(extremes, i))) {
         at = extremes_at(extremes, i);
         extremes_value(extreme, extremes, i, best);
         found = true;

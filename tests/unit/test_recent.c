@@ -136,8 +136,49 @@ static void test_counts_of_a_busy_entity(void **unused)
     plan_unref(plan);
 }
 
+/* So many events of one entity that a position takes four bytes, then two, then one again. */
+static void test_counts_of_a_hot_entity(void **unused)
+{
+    enum { HOT = 150000, REACH = 70000, DIFFERENT = 120000 };
+    static const char hot[] =
+        "CREATE TABLE t (ts BIGINT, k INTEGER, v INTEGER);\n"
+        "SELECT count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN 70000 PRECEDING AND CURRENT "
+        "ROW) AS a, 1 AS b, 2 AS c FROM t";
+    static int32_t values[HOT], times[DIFFERENT];
+    static int64_t at[HOT];
+    struct state_options options = {.threads = 1};
+    struct plan *plan;
+    struct state *state;
+    struct table batch, features;
+    struct error error = {0};
+    struct random random = {12};
+    int64_t different = 0, time = 0, first = 0;
+    (void)unused;
+    if (plan_compile(hot, strlen(hot), "test.sql", &plan, &error) != OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(state_new(plan, &options, &state, &error), OK);
+    assert_int_equal(table_init(&batch, plan_events(plan), NULL), OK);
+    assert_int_equal(table_init(&features, plan_features(plan), NULL), OK);
+    for (int64_t i = 0; i < HOT; i++) {
+        time += i < HOT / 2 ? 1 : (int64_t)random_below(&random, (i - HOT / 2) / 8 + 1) + 1;
+        values[i] = (int32_t)random_below(&random, DIFFERENT);
+        at[i] = time;
+        different += times[values[i]]++ == 0;
+        for (; at[first] < time - REACH; first++)
+            different -= --times[values[first]] == 0;
+        take(state, &batch, &features, (struct event){time, values[i]});
+        assert_int_equal(((const int64_t *)features.columns[0].data)[0], different);
+    }
+    assert_true(HOT - first < 100);
+    table_done(&batch);
+    table_done(&features);
+    state_free(state);
+    plan_unref(plan);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts_of_a_busy_entity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts_of_a_busy_entity),
+                                       cmocka_unit_test(test_counts_of_a_hot_entity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
