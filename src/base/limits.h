@@ -48,6 +48,9 @@ enum {
     LIMIT_JOURNAL_BUFFER = 32 << 20,    /* bytes that wait to be written; then appending waits for the disk */
     LIMIT_SNAPSHOT_BLOCK = 8 << 20,     /* bytes of one block, which is checked before it is given */
     LIMIT_SNAPSHOT_PLAN = 1 << 20,      /* bytes of the text that says of which plan the state is */
+    LIMIT_SNAPSHOT_EVERY = 256 << 20,   /* bytes of journal between two: a second or two of a restart */
+    LIMIT_DURABLE_ROWS = 1024,          /* events of one record of the journal, which must fit its limit */
+    LIMIT_POSITIONS = 64,               /* sources and sinks of one state directory */
     LIMIT_SNAPSHOTS = 2,                /* kept: where the newest is damaged, the one before it serves */
     LIMIT_REASONS = 64,                 /* reasons reported per score */
     LIMIT_REASON_TEXT = 1000,           /* bytes of the text of one: people read it */

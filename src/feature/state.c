@@ -399,6 +399,14 @@ static int take_slice(struct state *state, struct error *error)
     return OK;
 }
 
+int state_admit(const struct state *state, const struct table *events, struct error *error)
+{
+    if (state->failed)
+        return error_set(error, CODE_MEMORY, "the state ran out of memory before and can no longer be used");
+    int rc = check_events(state, events, error);
+    return rc == OK ? check_memory(state, error) : rc;
+}
+
 int state_take(struct state *state, const struct table *events, struct table *ret_features,
                struct error *error)
 {

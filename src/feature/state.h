@@ -43,6 +43,10 @@ void state_free(struct state *state); /* takes NULL */
 int state_take(struct state *state, const struct table *events, struct table *ret_features,
                struct error *error);
 
+/* Would these events be taken? Every one needs a time, and the windows their memory. What this admits,
+ * state_take takes, unless the machine has no memory. */
+int state_admit(const struct state *state, const struct table *events, struct error *error);
+
 /* Per row of the last batch whether WHERE left it out (1); NULL where the plan has no WHERE. */
 const uint8_t *state_filtered(const struct state *state);
 

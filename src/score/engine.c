@@ -254,6 +254,31 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
     return OK;
 }
 
+int engine_follow(struct engine *engine, const struct table *events, struct error *error)
+{
+    return state_take(engine->state, events, &engine->features, error);
+}
+
+int engine_admit(const struct engine *engine, const struct table *events, struct error *error)
+{
+    return state_admit(engine->state, events, error);
+}
+
+int engine_save(const struct engine *engine, bytes_write *write, void *context, struct error *error)
+{
+    return state_save(engine->state, write, context, error);
+}
+
+int engine_load(struct engine *engine, bytes_read *read, void *context, struct error *error)
+{
+    return state_load(engine->state, read, context, error);
+}
+
+struct model *engine_model(const struct engine *engine)
+{
+    return engine->model;
+}
+
 const struct state *engine_state(const struct engine *engine)
 {
     return engine->state;

@@ -64,6 +64,14 @@ struct reason {
 
 int engine_take(struct engine *engine, const struct table *events, struct decisions *ret,
                 struct error *error);
+/* The same for the windows alone: of events whose decisions are known. */
+int engine_follow(struct engine *engine, const struct table *events, struct error *error);
+/* What engine_take would refuse, it refuses, and takes nothing. */
+int engine_admit(const struct engine *engine, const struct table *events, struct error *error);
+/* What the windows remember; state.h says what fits where. */
+int engine_save(const struct engine *engine, bytes_write *write, void *context, struct error *error);
+int engine_load(struct engine *engine, bytes_read *read, void *context, struct error *error);
+struct model *engine_model(const struct engine *engine);
 const struct state *engine_state(const struct engine *engine);
 struct plan *engine_plan(const struct engine *engine);
 struct rules *engine_rules(const struct engine *engine); /* or NULL */

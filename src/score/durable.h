@@ -1,0 +1,107 @@
+/*
+ * The engine behind a journal: what it takes and what it decides is on the disk before anyone is told, and a
+ * restart goes on where the last one ended.
+ *
+ *   events -> admitted -> journal -> engine_take -> decisions -> journal -> committed -> told
+ *
+ * A state directory (journal/directory.h) holds one journal and two snapshots of the windows. A restart reads
+ * the newest good snapshot and the journal behind it; events whose decisions had not reached the disk are
+ * decided then, as they would have been. The windows follow from the journal's order alone, so the result is
+ * to the bit what it would have been without the restart.
+ *
+ * Snapshots are made by a forked process while events go on: it sees memory as it was at the fork, and what
+ * is changed meanwhile is copied page by page by the system (at worst all of it once more).
+ *
+ * Threads: one caller at a time, but for durable_commit and durable_committed, which any may call. Memory:
+ * the windows', the ids' (ids.h), and a few MiB. After a failure of the disk, but for CODE_NO_SPACE at
+ * durable_take, the engine answers that error until it is opened anew.
+ */
+#ifndef SHRIKE_SCORE_DURABLE_H
+#define SHRIKE_SCORE_DURABLE_H
+
+#include "journal/directory.h"
+#include "journal/journal.h"
+#include "journal/reader.h"
+#include "journal/snapshots.h"
+#include "score/engine.h"
+#include "score/records.h"
+
+struct durable;
+
+/* What decides. Texts are copied. */
+struct durable_version {
+    struct plan *plan;
+    struct model *model;
+    struct rules *rules;  /* or NULL */
+    const char *name;     /* as the user wrote it: "models:/fraud/3" */
+    const char *identity; /* equal where plan, model and rules are: their checksums */
+};
+
+struct durable_options {
+    const struct io *io; /* NULL: the system's */
+    const char *directory;
+    struct engine_options engine;
+    enum journal_sync sync;
+    int interval_ms;
+    uint64_t segment_bytes;  /* 0: LIMIT_JOURNAL_SEGMENT */
+    uint64_t snapshot_bytes; /* of the journal between two snapshots; 0: LIMIT_SNAPSHOT_EVERY */
+    uint64_t retain_bytes;   /* of the journal kept for replay, beyond what a restart needs */
+    bool in_process;         /* snapshots are made by this process while events wait: for tests */
+};
+
+/* What opening found and did. */
+struct durable_recovery {
+    struct journal_recovery journal;
+    struct snapshots_report snapshots;
+    uint64_t snapshot_seq;  /* that the windows were loaded at; 0: from the beginning */
+    uint64_t taken_again;   /* events behind it */
+    uint64_t decided_again; /* of them, those whose decisions were not on the disk */
+    bool switched;          /* another model or other rules decide from now on */
+};
+
+/* CODE_CONFLICT: the directory is of another plan; the message says what to do. ret_recovery may be NULL. */
+int durable_open(const struct durable_version *version, const struct durable_options *options,
+                 struct durable **ret, struct durable_recovery *ret_recovery, struct error *error);
+/* Commits, makes a snapshot where events were taken since the last one, and gives the directory back. Takes
+ * NULL. */
+int durable_close(struct durable *durable, struct error *error);
+/* The same without either: as if the process had died. For tests. */
+void durable_abandon(struct durable *durable);
+
+/* Where a batch came from, and which numbers it got. */
+struct durable_batch {
+    const char *source;         /* in: "" where positions mean nothing */
+    uint64_t source_position;   /* in: behind its last event, as the source counts */
+    uint64_t seq;               /* out: of its first event */
+    uint64_t position;          /* out: to commit before anyone is told */
+};
+
+/* At most LIMIT_DURABLE_ROWS events. ret as of engine_take. CODE_INVALID, CODE_LIMIT, CODE_NO_SPACE: nothing
+ * was taken. */
+int durable_take(struct durable *durable, const struct table *events, struct durable_batch *batch,
+                 struct decisions *ret, struct error *error);
+int durable_commit(struct durable *durable, uint64_t position, struct error *error);
+/* Asks that all up to `position` be committed soon, and says up to where all is. */
+uint64_t durable_committed(struct durable *durable, uint64_t position);
+
+/* How far a source or a sink has come, by its name; false: never heard of. A sink that has written up to a
+ * number says so; that is on the disk with the next commit. */
+bool durable_where(const struct durable *durable, const char *what, struct position_record *ret);
+int durable_reached(struct durable *durable, const char *what, uint64_t number, uint64_t bytes,
+                    struct error *error);
+
+/* Decisions from `seq` on, with their events, as they are in the journal: what a sink has missed. each: with
+ * the seq of the first event of the batch. */
+typedef int durable_each(void *context, uint64_t seq, const struct table *events,
+                         const struct decisions *decisions, struct error *error);
+int durable_history(struct durable *durable, uint64_t seq, durable_each *each, void *context,
+                    struct error *error);
+
+/* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
+int durable_snapshot(struct durable *durable, bool wait, struct error *error);
+
+struct engine *durable_engine(struct durable *durable);
+uint64_t durable_next_seq(struct durable *durable);
+void durable_journal_state(struct durable *durable, struct journal_state *ret);
+
+#endif
