@@ -59,6 +59,9 @@ uint64_t snapshot_writer_bytes(const struct snapshot_writer *writer); /* so far 
 /* Removes what was written unless it was finished. Takes NULL. */
 void snapshot_writer_free(struct snapshot_writer *writer);
 
+/* Where a forked child has the writer: the parent lets go of it and leaves the file to the child. */
+void snapshot_writer_leave(struct snapshot_writer *writer);
+
 /* ---- reading ---- */
 
 struct snapshot_reader;

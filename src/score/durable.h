@@ -70,10 +70,10 @@ void durable_abandon(struct durable *durable);
 
 /* Where a batch came from, and which numbers it got. */
 struct durable_batch {
-    const char *source;         /* in: "" where positions mean nothing */
-    uint64_t source_position;   /* in: behind its last event, as the source counts */
-    uint64_t seq;               /* out: of its first event */
-    uint64_t position;          /* out: to commit before anyone is told */
+    const char *source;       /* in: "" where positions mean nothing */
+    uint64_t source_position; /* in: behind its last event, as the source counts */
+    uint64_t seq;             /* out: of its first event */
+    uint64_t position;        /* out: to commit before anyone is told */
 };
 
 /* At most LIMIT_DURABLE_ROWS events. ret as of engine_take. CODE_INVALID, CODE_LIMIT, CODE_NO_SPACE: nothing
@@ -102,6 +102,7 @@ int durable_snapshot(struct durable *durable, bool wait, struct error *error);
 
 struct engine *durable_engine(struct durable *durable);
 uint64_t durable_next_seq(struct durable *durable);
+uint64_t durable_position(struct durable *durable); /* of the last record appended */
 void durable_journal_state(struct durable *durable, struct journal_state *ret);
 
 #endif

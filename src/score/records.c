@@ -171,11 +171,11 @@ void decided_done(struct decided *decided)
 static int make_room(struct decided *decided, size_t n, size_t reasons, struct error *error)
 {
     size_t a = decided->capacity, b = a, c = a;
-    bool fine = memory_grow(&decided->scores, &a, n, sizeof *decided->scores) &&
-                memory_grow(&decided->words, &b, n, sizeof *decided->words) &&
-                memory_grow(&decided->fired, &c, n, sizeof *decided->fired) &&
-                memory_grow(&decided->reasons, &decided->reasons_capacity, n * reasons,
-                            sizeof *decided->reasons);
+    bool fine =
+        memory_grow(&decided->scores, &a, n, sizeof *decided->scores) &&
+        memory_grow(&decided->words, &b, n, sizeof *decided->words) &&
+        memory_grow(&decided->fired, &c, n, sizeof *decided->fired) &&
+        memory_grow(&decided->reasons, &decided->reasons_capacity, n * reasons, sizeof *decided->reasons);
     if (!fine)
         return error_set(error, CODE_MEMORY, "no memory for decisions");
     decided->capacity = a;

@@ -48,6 +48,26 @@ static void write_texts(const struct column *column, int64_t from, int64_t n, st
     }
 }
 
+/* What lies under a NULL is 0, so that equal rows are equal bytes. */
+static void write_values(const struct column *column, size_t width, int64_t from, int64_t n,
+                         struct buffer *out)
+{
+    size_t at = out->size;
+    buffer_append(out, (const char *)column->data + (size_t)from * width, (size_t)n * width);
+    for (int64_t i = 0; column->nulls && !out->failed && i < n; i++)
+        if (column_is_null(column, from + i))
+            memset(out->data + at + (size_t)i * width, 0, width);
+}
+
+static void write_booleans(const struct column *column, int64_t from, int64_t n, struct buffer *out)
+{
+    size_t at = out->size;
+    write_bits(column->data, from, n, out);
+    for (int64_t i = 0; column->nulls && !out->failed && i < n; i++)
+        if (column_is_null(column, from + i))
+            bits_put((uint8_t *)out->data + at, i, false);
+}
+
 void packed_write(const struct table *table, int64_t from, int64_t n, struct buffer *out)
 {
     uint32_t rows = (uint32_t)n;
@@ -62,10 +82,9 @@ void packed_write(const struct table *table, int64_t from, int64_t n, struct buf
         if (type->id == TYPE_VARCHAR)
             write_texts(column, from, n, out);
         else if (type->id == TYPE_BOOLEAN)
-            write_bits(column->data, from, n, out);
+            write_booleans(column, from, n, out);
         else
-            buffer_append(out, (const char *)column->data + (size_t)from * type_width(type->id),
-                          (size_t)n * type_width(type->id));
+            write_values(column, type_width(type->id), from, n, out);
     }
 }
 

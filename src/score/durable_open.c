@@ -1,0 +1,295 @@
+/*
+ * What a durable engine does when it opens: the directory, the newest snapshot, the journal behind it, and
+ * the decisions that had not reached the disk.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "score/durable_struct.h"
+
+static struct piece text_piece(const char *text)
+{
+    return (struct piece){text ? text : "", text ? (uint32_t)strlen(text) : 0};
+}
+
+static bool same_text(struct piece piece, const char *text)
+{
+    return piece.size == strlen(text) && memcmp(piece.data, text, piece.size) == 0;
+}
+
+int durable_new_engine(struct durable *durable, struct error *error)
+{
+    return engine_new(durable->plan, durable->model, durable->rules, &durable->options.engine,
+                      &durable->engine, error);
+}
+
+/* The events of the last record whose decisions are not there yet. */
+struct undecided {
+    struct table events;
+    bool waits;
+    uint64_t seq;
+};
+
+/* Events are taken when their decisions are known to be there, or when the journal ends. */
+static int take_events(struct durable *durable, struct undecided *undecided, const struct record *record,
+                       struct durable_recovery *recovery, struct error *error)
+{
+    struct events_head head;
+    if (undecided->waits)
+        return error_set(error, CODE_CORRUPT, "the decisions about the events from %llu on are missing",
+                         (unsigned long long)undecided->seq);
+    int rc = record_read_events(record->body, record->size, &head, &undecided->events, error);
+    if (rc == OK && undecided->events.length != record->count)
+        rc = error_set(error, CODE_CORRUPT, "a record of %u events has %lld rows", record->count,
+                       (long long)undecided->events.length);
+    if (rc == OK && head.source.size)
+        rc = durable_note(durable, head.source, head.position, 0, error);
+    undecided->waits = true;
+    undecided->seq = record->seq;
+    durable->seq = record->seq + record->count - 1;
+    recovery->taken_again += record->count;
+    return rc;
+}
+
+static int take_decisions(struct durable *durable, struct undecided *undecided, const struct record *record,
+                          struct error *error)
+{
+    uint64_t seq;
+    uint32_t version;
+    int rc = record_read_decisions_head(record->body, record->size, &seq, &version, error);
+    if (rc != OK)
+        return rc;
+    /* Behind a snapshot that lies between events and decisions; there is none such. */
+    if (!undecided->waits || seq != undecided->seq)
+        return error_set(error, CODE_CORRUPT,
+                         "decisions about events from %llu on, which do not stand before",
+                         (unsigned long long)seq);
+    undecided->waits = false;
+    return engine_follow(durable->engine, &undecided->events, error);
+}
+
+static int take_switch(struct durable *durable, const struct record *record, struct error *error)
+{
+    struct switch_record found;
+    int rc = record_read_switch(record->body, record->size, &found, error);
+    if (rc != OK)
+        return rc;
+    if (!same_text(found.plan_sql, plan_sql(durable->plan)))
+        return error_set(
+            error, CODE_CONFLICT,
+            "the state in %s is that of %.*s, whose plan differs from this one's; windows of one "
+            "plan cannot go on with another: give the same plan, or another --state",
+            durable->directory.path, (int)found.name.size, found.name.data);
+    char *identity = memory_text(found.identity.data, found.identity.size);
+    if (!identity)
+        return error_set(error, CODE_MEMORY, "no memory for a version's name");
+    free(durable->identity);
+    durable->identity = identity;
+    durable->version = found.version;
+    return OK;
+}
+
+static int take_position(struct durable *durable, const struct record *record, struct error *error)
+{
+    struct position_record found;
+    int rc = record_read_position(record->body, record->size, &found, error);
+    return rc == OK ? durable_note(durable, found.what, found.number, found.bytes, error) : rc;
+}
+
+static int take_record(struct durable *durable, struct undecided *undecided, const struct record *record,
+                       struct durable_recovery *recovery, struct error *error)
+{
+    durable->position = record->position;
+    switch (record->kind) {
+    case RECORD_EVENTS:
+        return take_events(durable, undecided, record, recovery, error);
+    case RECORD_DECISIONS:
+        return take_decisions(durable, undecided, record, error);
+    case RECORD_SWITCH:
+        return take_switch(durable, record, error);
+    case RECORD_POSITION:
+        return take_position(durable, record, error);
+    default:
+        return error_set(error, CODE_UNSUPPORTED, "a record of %s, which this version does not read",
+                         record_kind_name(record->kind));
+    }
+}
+
+static int follow_journal(struct durable *durable, struct undecided *undecided,
+                          struct durable_recovery *recovery, struct error *error)
+{
+    struct journal_reader *reader;
+    struct record record;
+    bool found = true;
+    int rc = journal_reader_new(durable->journal, &reader, error);
+    if (rc != OK)
+        return rc;
+    rc = journal_reader_seek(reader, durable->position + 1, error);
+    if (rc != OK)
+        error_prefix(error, "there is no snapshot that the journal reaches back to");
+    while (rc == OK) {
+        rc = journal_reader_next(reader, &found, &record, error);
+        if (rc != OK || !found)
+            break;
+        rc = take_record(durable, undecided, &record, recovery, error);
+        if (rc != OK)
+            error_prefix(error, "%s, record %llu", durable->directory.journal,
+                         (unsigned long long)record.position);
+    }
+    journal_reader_free(reader);
+    return rc;
+}
+
+/* Says in the journal who decides from now on, where that has changed. */
+static int switch_version(struct durable *durable, const struct durable_version *version,
+                          struct durable_recovery *recovery, struct error *error)
+{
+    struct journal_place place;
+    if (durable->version && strcmp(durable->identity, version->identity) == 0)
+        return OK;
+    struct switch_record record = {.version = durable->version + 1,
+                                   .threshold = durable->options.engine.threshold,
+                                   .name = text_piece(version->name),
+                                   .identity = text_piece(version->identity),
+                                   .plan_sql = text_piece(plan_sql(version->plan)),
+                                   .rules_sql =
+                                       text_piece(version->rules ? rules_sql(version->rules) : NULL)};
+    char *identity = memory_text(version->identity, strlen(version->identity));
+    if (!identity)
+        return error_set(error, CODE_MEMORY, "no memory for a version's name");
+    free(durable->identity);
+    durable->identity = identity;
+    recovery->switched = durable->version > 0;
+    durable->version++;
+    buffer_clear(&durable->body);
+    record_switch(&record, &durable->body);
+    return durable_append(durable, RECORD_SWITCH, 0, &place, error);
+}
+
+static int recover(struct durable *durable, const struct durable_version *version,
+                   struct durable_recovery *recovery, struct error *error)
+{
+    struct undecided undecided = {0};
+    struct decisions decisions;
+    int rc = durable_load(durable, recovery, error);
+    if (rc == OK)
+        rc = table_init(&undecided.events, plan_events(durable->plan), error);
+    if (rc == OK)
+        rc = follow_journal(durable, &undecided, recovery, error);
+    if (rc == OK)
+        rc = switch_version(durable, version, recovery, error);
+    if (rc == OK && undecided.waits) {
+        recovery->decided_again = (uint64_t)undecided.events.length;
+        rc = durable_decide(durable, &undecided.events, undecided.seq, &decisions, error);
+    }
+    if (rc == OK)
+        rc = journal_commit(durable->journal, durable->position, error);
+    table_done(&undecided.events);
+    return rc;
+}
+
+static int open_journal(struct durable *durable, struct durable_recovery *recovery, struct error *error)
+{
+    const struct durable_options *options = &durable->options;
+    int rc = state_directory_open(&durable->directory, options->io, options->directory, error);
+    if (rc != OK)
+        return rc;
+    durable->opened = true;
+    rc = snapshots_init(&durable->snapshots, options->io, durable->directory.snapshots,
+                        durable->directory.identity, error);
+    if (rc != OK)
+        return rc;
+    struct journal_options journal = {.io = options->io,
+                                      .directory = durable->directory.journal,
+                                      .sync = options->sync,
+                                      .interval_ms = options->interval_ms,
+                                      .segment_bytes = options->segment_bytes};
+    memcpy(journal.identity, durable->directory.identity, sizeof journal.identity);
+    return journal_open(&journal, &durable->journal, &recovery->journal, error);
+}
+
+int durable_open(const struct durable_version *version, const struct durable_options *options,
+                 struct durable **ret, struct durable_recovery *ret_recovery, struct error *error)
+{
+    struct durable_recovery recovery = {0};
+    struct durable *durable = memory_new(1, sizeof *durable);
+    if (!durable)
+        return error_set(error, CODE_MEMORY, "no memory for the engine");
+    durable->options = *options;
+    durable->plan = plan_ref(version->plan);
+    durable->model = model_ref(version->model);
+    durable->rules = version->rules ? rules_ref(version->rules) : NULL;
+    buffer_init(&durable->body, LIMIT_JOURNAL_RECORD);
+    durable->name = memory_text(version->name, strlen(version->name));
+    int rc = durable->name ? open_journal(durable, &recovery, error)
+                           : error_set(error, CODE_MEMORY, "no memory for the engine");
+    if (rc == OK)
+        rc = recover(durable, version, &recovery, error);
+    if (rc != OK) {
+        durable_abandon(durable);
+        return rc;
+    }
+    if (ret_recovery)
+        *ret_recovery = recovery;
+    *ret = durable;
+    return OK;
+}
+
+/* ---- what a sink has missed ---- */
+
+struct history {
+    struct journal_reader *reader;
+    struct table events;
+    struct decided decided;
+    uint64_t events_seq;
+    bool has_events;
+};
+
+static int tell(struct history *history, const struct record *record, uint64_t from, durable_each *each,
+                void *context, struct error *error)
+{
+    struct events_head head;
+    if (record->kind == RECORD_EVENTS) {
+        history->has_events = true;
+        history->events_seq = record->seq;
+        return record_read_events(record->body, record->size, &head, &history->events, error);
+    }
+    if (record->kind != RECORD_DECISIONS)
+        return OK;
+    int rc = record_read_decisions(record->body, record->size, &history->decided, error);
+    if (rc != OK)
+        return rc;
+    bool paired = history->has_events && history->decided.seq == history->events_seq &&
+                  history->decided.decisions.n == history->events.length;
+    history->has_events = false;
+    if (!paired || history->events_seq + (uint64_t)history->events.length <= from)
+        return OK;
+    return each(context, history->events_seq, &history->events, &history->decided.decisions, error);
+}
+
+int durable_history(struct durable *durable, uint64_t seq, durable_each *each, void *context,
+                    struct error *error)
+{
+    struct history history = {0};
+    struct record record;
+    bool found = true;
+    if (seq >= durable_next_seq(durable))
+        return OK;
+    int rc = journal_reader_new(durable->journal, &history.reader, error);
+    if (rc == OK)
+        rc = journal_reader_seek_seq(history.reader, seq, error);
+    if (rc == OK)
+        rc = table_init(&history.events, plan_events(durable->plan), error);
+    if (rc == OK)
+        rc = decided_init(&history.decided, plan_features(durable->plan), error);
+    while (rc == OK) {
+        rc = journal_reader_next(history.reader, &found, &record, error);
+        if (rc != OK || !found)
+            break;
+        rc = tell(&history, &record, seq, each, context, error);
+    }
+    decided_done(&history.decided);
+    table_done(&history.events);
+    journal_reader_free(history.reader);
+    return rc;
+}

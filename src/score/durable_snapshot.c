@@ -1,0 +1,297 @@
+/*
+ * Snapshots of the durable engine. A first block says how far sources and sinks have come and who decides;
+ * those behind it are what the windows remember (feature/state_save.c).
+ *
+ *   places: version u32 | identity text | number of places u32 | of each: text, number u64, bytes u64
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/child.h"
+#include "base/log.h"
+#include "score/durable_struct.h"
+
+static struct piece text_piece(const char *text)
+{
+    return (struct piece){text, (uint32_t)strlen(text)};
+}
+
+/* ---- writing ---- */
+
+static void put_places(const struct durable *durable, struct buffer *out)
+{
+    uint32_t n = (uint32_t)durable->n_reached;
+    struct switch_record version = {.version = durable->version, .identity = text_piece(durable->identity)};
+    record_switch(&version, out);
+    buffer_append(out, (const char *)&n, sizeof n);
+    for (int i = 0; i < durable->n_reached; i++) {
+        const struct reached *reached = &durable->reached[i];
+        struct position_record record = {text_piece(reached->what), reached->number, reached->bytes};
+        record_position(&record, out);
+    }
+}
+
+static int write_block(void *context, const void *data, size_t size, struct error *error)
+{
+    return snapshot_put(context, SNAPSHOT_STATE, data, size, error);
+}
+
+static int write_all(struct durable *durable, struct snapshot_writer *writer, const struct buffer *places,
+                     struct error *error)
+{
+    int rc = snapshot_put(writer, SNAPSHOT_PLACES, places->data, places->size, error);
+    if (rc == OK)
+        rc = engine_save(durable->engine, write_block, writer, error);
+    return rc == OK ? snapshot_finish(writer, error) : rc;
+}
+
+/* A segment goes when no restart and no sink needs it, and enough is kept behind it. */
+static void trim(struct durable *durable)
+{
+    struct snapshot_place places[LIMIT_SNAPSHOTS];
+    uint64_t up_to = 0, removed;
+    struct error error = {0};
+    int n;
+    if (snapshots_kept(&durable->snapshots, places, &n, NULL) != OK || n < LIMIT_SNAPSHOTS)
+        return;
+    for (int i = 0; i < durable->n_marks; i++) {
+        const struct mark *mark = &durable->marks[i];
+        bool needed = mark->position > places[n - 1].position ||
+                      durable->appended - mark->appended < durable->options.retain_bytes;
+        for (int r = 0; r < durable->n_reached; r++)
+            needed |=
+                strncmp(durable->reached[r].what, "sink ", 5) == 0 && durable->reached[r].number < mark->seq;
+        if (!needed && mark->position > up_to)
+            up_to = mark->position;
+    }
+    if (up_to && journal_trim(durable->journal, up_to, &removed, &error) != OK)
+        log_line(LOG_WARNING, "old segments of the journal stay: %s", error.message);
+}
+
+static void ended(struct durable *durable, bool made)
+{
+    if (!made)
+        return;
+    if (durable->n_marks == MARKS)
+        memmove(durable->marks, durable->marks + 1, (MARKS - 1) * sizeof *durable->marks);
+    else
+        durable->n_marks++;
+    durable->marks[durable->n_marks - 1] = durable->tried;
+    trim(durable);
+}
+
+void durable_reap(struct durable *durable, bool wait)
+{
+    bool made;
+    if (!durable->child || !child_ended(durable->child, wait, &made))
+        return;
+    if (!made)
+        log_line(LOG_WARNING, "a snapshot could not be made; the journal has everything all the same");
+    durable->child = 0;
+    ended(durable, made);
+}
+
+/* What a child is given. */
+struct making {
+    struct durable *durable;
+    struct snapshot_writer *writer;
+    const struct buffer *places;
+};
+
+static bool write_in_child(void *context)
+{
+    const struct making *making = context;
+    struct error error = {0};
+    state_directory_forked(&making->durable->directory);
+    int rc = write_all(making->durable, making->writer, making->places, &error);
+    if (rc != OK)
+        log_line(LOG_WARNING, "snapshot: %s", error.message);
+    return rc == OK;
+}
+
+int durable_snapshot(struct durable *durable, bool wait, struct error *error)
+{
+    durable_reap(durable, false);
+    if (durable->failed || durable->child || durable->seq == durable->tried.seq)
+        return OK;
+    struct snapshot_head head = {.seq = durable->seq,
+                                 .position = durable->position,
+                                 .plan = plan_hash(durable->plan),
+                                 .plan_size = (uint32_t)strlen(plan_hash(durable->plan))};
+    struct snapshot_writer *writer = NULL;
+    struct buffer places;
+    /* Nothing that is in a snapshot may be missing from the journal. */
+    int rc = journal_commit(durable->journal, durable->position, error);
+    if (rc != OK)
+        return rc;
+    buffer_init(&places, LIMIT_SNAPSHOT_BLOCK);
+    put_places(durable, &places);
+    rc = buffer_check(&places, "the places of a snapshot", error);
+    if (rc == OK)
+        rc = snapshot_writer_new(&durable->snapshots, &head, &writer, error);
+    if (rc == OK) {
+        durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
+        if (wait || durable->options.in_process) {
+            rc = write_all(durable, writer, &places, error);
+            ended(durable, rc == OK);
+        } else {
+            struct making making = {durable, writer, &places};
+            rc = child_start(write_in_child, &making, &durable->child, error);
+            if (rc == OK) {
+                snapshot_writer_leave(writer);
+                writer = NULL;
+            }
+        }
+    }
+    snapshot_writer_free(writer);
+    buffer_done(&places);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+struct loading {
+    struct snapshot_reader *reader;
+    struct snapshot_block block;
+    size_t at;
+};
+
+static int read_blocks(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+{
+    struct loading *loading = context;
+    bool found = true;
+    while (loading->at == loading->block.size) {
+        int rc = snapshot_next(loading->reader, &found, &loading->block, error);
+        if (rc != OK)
+            return rc;
+        loading->at = 0;
+        if (!found)
+            loading->block.size = 0;
+        if (!found)
+            break;
+        if (loading->block.kind != SNAPSHOT_STATE)
+            return error_set(error, CODE_CORRUPT, "a block of kind %u where the windows' state should be",
+                             loading->block.kind);
+    }
+    size_t left = loading->block.size - loading->at, n = left < capacity ? left : capacity;
+    if (n)
+        memcpy(data, (const char *)loading->block.data + loading->at, n);
+    loading->at += n;
+    *ret_size = n;
+    return OK;
+}
+
+/* A prefix of `data` that is one record of its kind: sizes are inside. */
+static int read_places(struct durable *durable, const struct snapshot_block *block, struct error *error)
+{
+    const char *data = block->data;
+    size_t size = block->size, head = 4 + 8 + 4 * 4, at;
+    struct switch_record version;
+    uint32_t lengths[2], n;
+    if (size < head)
+        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+    memcpy(&lengths[0], data + 4 + 8 + 4, 4);
+    at = head + lengths[0];
+    if (at + 4 > size)
+        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+    int rc = record_read_switch(data, at, &version, error);
+    if (rc != OK)
+        return rc;
+    memcpy(&n, data + at, 4);
+    at += 4;
+    durable->version = version.version;
+    free(durable->identity);
+    durable->identity = memory_text(version.identity.data, version.identity.size);
+    if (!durable->identity)
+        return error_set(error, CODE_MEMORY, "no memory for a version's name");
+    for (uint32_t i = 0; i < n; i++) {
+        struct position_record record;
+        if (at + 4 > size)
+            return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+        memcpy(&lengths[1], data + at, 4);
+        if (lengths[1] > size || at + 4 + lengths[1] + 16 > size)
+            return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+        rc = record_read_position(data + at, 4 + lengths[1] + 16, &record, error);
+        if (rc == OK)
+            rc = durable_note(durable, record.what, record.number, record.bytes, error);
+        if (rc != OK)
+            return rc;
+        at += 4 + lengths[1] + 16;
+    }
+    return at == size ? OK : error_set(error, CODE_CORRUPT, "the places of a snapshot are too long");
+}
+
+static int load_one(struct durable *durable, struct snapshot_reader *reader, struct error *error)
+{
+    struct loading loading = {.reader = reader};
+    const struct snapshot_head *head = snapshot_reader_head(reader);
+    const char *hash = plan_hash(durable->plan);
+    bool found;
+    if (head->plan_size != strlen(hash) || memcmp(head->plan, hash, head->plan_size) != 0)
+        return error_set(
+            error, CODE_CONFLICT,
+            "it is the state of another plan, whose SHA-256 begins with %.12s; take that plan, or "
+            "another --state",
+            head->plan_size >= 12 ? head->plan : "?");
+    int rc = snapshot_next(reader, &found, &loading.block, error);
+    if (rc != OK)
+        return rc;
+    if (!found || loading.block.kind != SNAPSHOT_PLACES)
+        return error_set(error, CODE_CORRUPT, "a snapshot does not begin with its places");
+    rc = read_places(durable, &loading.block, error);
+    loading.block.size = 0;
+    if (rc == OK)
+        rc = engine_load(durable->engine, read_blocks, &loading, error);
+    durable->seq = head->seq;
+    durable->position = head->position;
+    return rc;
+}
+
+/* As if nothing had been read. */
+static int begin_anew(struct durable *durable, struct error *error)
+{
+    for (int i = 0; i < durable->n_reached; i++)
+        free(durable->reached[i].what);
+    durable->n_reached = 0;
+    durable->seq = durable->position = durable->version = 0;
+    free(durable->identity);
+    durable->identity = memory_text("", 0);
+    if (!durable->identity)
+        return error_set(error, CODE_MEMORY, "no memory for a version's name");
+    engine_free(durable->engine);
+    durable->engine = NULL;
+    return durable_new_engine(durable, error);
+}
+
+int durable_load(struct durable *durable, struct durable_recovery *recovery, struct error *error)
+{
+    uint64_t most = UINT64_MAX;
+    int dropped = 0;
+    for (;;) {
+        struct snapshot_reader *reader = NULL;
+        struct error own = {0};
+        int rc = begin_anew(durable, error);
+        if (rc == OK)
+            rc = snapshots_newest(&durable->snapshots, most, false, &reader, &recovery->snapshots, error);
+        if (rc != OK || !reader)
+            return rc;
+        rc = load_one(durable, reader, &own);
+        uint64_t seq = snapshot_reader_head(reader)->seq;
+        snapshot_reader_free(reader);
+        if (rc == OK) {
+            recovery->snapshot_seq = seq;
+            recovery->snapshots.dropped += dropped;
+            durable->tried = (struct mark){durable->position, durable->seq, 0};
+            durable->marks[durable->n_marks++] = durable->tried;
+            return OK;
+        }
+        if (rc != CODE_CORRUPT || seq == 0) {
+            if (error)
+                *error = own;
+            return rc;
+        }
+        log_line(LOG_WARNING, "the snapshot at %llu is left out: %s", (unsigned long long)seq, own.message);
+        dropped++;
+        most = seq - 1;
+    }
+}

@@ -1,0 +1,68 @@
+/* What a durable engine is made of. Internal to score/durable*.c. */
+#ifndef SHRIKE_SCORE_DURABLE_STRUCT_H
+#define SHRIKE_SCORE_DURABLE_STRUCT_H
+
+#include <sys/types.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "score/durable.h"
+
+/* How far a source or a sink has come. */
+struct reached {
+    char *what;
+    uint64_t number, bytes;
+};
+
+/* Where a snapshot was made. */
+struct mark {
+    uint64_t position, seq, appended;
+};
+enum { MARKS = 64 };
+
+struct durable {
+    struct state_directory directory;
+    struct snapshots snapshots;
+    struct journal *journal;
+    struct durable_options options;
+    struct plan *plan;
+    struct model *model;
+    struct rules *rules;
+    char *name, *identity;
+    uint32_t version; /* the number of its switch */
+    struct engine *engine;
+    struct buffer body;
+    struct reached reached[LIMIT_POSITIONS];
+    int n_reached;
+    uint64_t position, seq;   /* of the last record and the last event that the windows have seen */
+    uint64_t appended;        /* bytes appended since the directory was opened */
+    struct mark marks[MARKS]; /* the newest last */
+    int n_marks;
+    struct mark tried; /* the last snapshot that was begun */
+    pid_t child;       /* makes a snapshot; 0: none */
+    bool opened;       /* the directory is taken */
+    bool failed;
+    struct error failure;
+};
+
+/* What a snapshot's blocks are. */
+enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES };
+
+/* Notes how far something has come. CODE_LIMIT: too many of them. */
+int durable_note(struct durable *durable, struct piece what, uint64_t number, uint64_t bytes,
+                 struct error *error);
+int durable_append(struct durable *durable, enum record_kind kind, uint32_t count, struct journal_place *ret,
+                   struct error *error);
+/* From now on it answers this error. */
+int durable_fail(struct durable *durable, int rc, const struct error *error);
+int durable_decide(struct durable *durable, const struct table *events, uint64_t seq, struct decisions *ret,
+                   struct error *error);
+int durable_new_engine(struct durable *durable, struct error *error);
+
+/* Makes the engine anew and loads the newest snapshot that fits into it; seq stays 0 where there is none. The
+ * identity is then that of whoever decided last. */
+int durable_load(struct durable *durable, struct durable_recovery *recovery, struct error *error);
+/* Has a child come to its end? With `wait` it has. */
+void durable_reap(struct durable *durable, bool wait);
+
+#endif
