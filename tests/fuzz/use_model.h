@@ -17,6 +17,21 @@
 
 enum { ROWS = 4 };
 
+/* Of a model of several classes each one by itself gives what it gives among the others. */
+static inline void use_class(struct model *model, const float *rows, const float *scores)
+{
+    struct model *class;
+    int outputs = model_outputs(model), number = outputs - 1;
+    float own[ROWS];
+    if (outputs == 1 || model_of_class(model, number, &class, NULL))
+        return;
+    model_predict(class, rows, ROWS, own);
+    for (int r = 0; r < ROWS; r++)
+        if (memcmp(&own[r], &scores[r * outputs + number], sizeof own[r]) != 0)
+            abort();
+    model_unref(class);
+}
+
 static inline void use(struct model *model)
 {
     static const float values[] = {NAN, -0.0f, 0.5f, 1e30f, -INFINITY, 2, INFINITY};
@@ -34,6 +49,7 @@ static inline void use(struct model *model)
         model_predict(model, rows + (ROWS - 1) * features, 1, again);
         if (memcmp(again, again - outputs, outputs * sizeof *scores) != 0)
             abort(); /* a batch of one gives the bits of the batch */
+        use_class(model, rows, scores);
         model_explain(model, rows, ROWS, contributions, scratch);
         model_importance(model, importance);
         for (int f = 0; f < model_features(model); f++)

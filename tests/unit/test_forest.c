@@ -15,11 +15,10 @@
 #include <cmocka.h>
 #include <xgboost/c_api.h>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "model/model.h"
+#include "models.h"
 
 enum { MODEL_MAXIMUM = 64 << 20 };
 
@@ -44,25 +43,6 @@ static uint64_t random_next(struct random *random)
 static double random_unit(struct random *random)
 {
     return (double)(random_next(random) >> 11) * 0x1p-53;
-}
-
-static struct model *parse(const char *text)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    if (model_parse(text, strlen(text), &model, &error))
-        fail_msg("%s", error.message);
-    return model;
-}
-
-static void expect_error(const char *text, enum code code, const char *part)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    int got = model_parse(text, strlen(text), &model, &error);
-    if (got != (int)code || !strstr(error.message, part))
-        fail_msg("expected %s with \"%s\", got %d \"%s\"", code_info(code)->name, part, got, error.message);
-    assert_null(model);
 }
 
 /* ------------------------------------------------------------------------------------- recorded
@@ -220,11 +200,7 @@ static struct model *trial_model(struct trial *trial)
 {
     size_t size;
     const char *data = trial_json(trial, &size);
-    struct model *model;
-    struct error error = {0};
-    if (model_parse(data, size, &model, &error))
-        fail_msg("%s", error.message);
-    return model;
+    return parse_bytes(data, size);
 }
 
 /* type: 0 prediction, 1 margin, 2 contributions. The result belongs to the booster until its next call. */
@@ -382,11 +358,8 @@ static size_t bytes_in_use(void)
 /* All that a model keeps once it is loaded, by the size of its JSON. */
 static double memory_by_json(const char *data, size_t size)
 {
-    struct model *model;
-    struct error error = {0};
     size_t before = bytes_in_use();
-    if (model_parse(data, size, &model, &error))
-        fail_msg("%s", error.message);
+    struct model *model = parse_bytes(data, size);
     double share = (double)(bytes_in_use() - before) / (double)size;
     model_unref(model);
     return share;

@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/error.h"
 #include "base/memory.h"
-#include "model/model.h"
+#include "models.h"
 
 #define HEAD(classes, trees, objective)                                                          \
     "tree\nversion=v4\nnum_class=" classes "\nnum_tree_per_iteration=" trees "\nlabel_index=0\n" \
@@ -25,25 +24,6 @@
     " 10\nleft_child=-1 -2\nright_child=1 -3\nleaf_value=1 10 20\nleaf_count=5 3 2\ninternal_count=10 5\n"
 #define ONE_TREE(threshold, decision) \
     HEAD("1", "1", "regression") TREE("0", "3", SPLITS(threshold, decision)) END
-
-static struct model *parse(const char *text)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    if (model_parse(text, strlen(text), &model, &error))
-        fail_msg("%s", error.message);
-    return model;
-}
-
-static void expect_error(const char *text, enum code code, const char *part)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    int got = model_parse(text, strlen(text), &model, &error);
-    if (got != (int)code || !strstr(error.message, part))
-        fail_msg("expected %s with \"%s\", got %d \"%s\"", code_info(code)->name, part, got, error.message);
-    assert_null(model);
-}
 
 static void assert_score(const char *text, float a, float b, double expected)
 {

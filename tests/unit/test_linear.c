@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "model/linear.h"
-#include "model/model.h"
+#include "models.h"
 
 static const double weights[] = {2, -1, 5}, means[] = {10, 0.1, 7}, sds[] = {4, 0.5, 0};
 static const char *const names[] = {"amount", "ratio", "constant \"quoted\""};
@@ -19,12 +19,8 @@ static struct model *make(char **ret_text, size_t *ret_size)
 {
     struct linear linear = {
         .n = 3, .intercept = -0.3, .weights = weights, .means = means, .sds = sds, .names = names};
-    struct error error = {0};
-    struct model *model;
-    assert_int_equal(linear_write(&linear, ret_text, ret_size, &error), OK);
-    if (model_parse(*ret_text, *ret_size, &model, &error))
-        fail_msg("%s", error.message);
-    return model;
+    assert_int_equal(linear_write(&linear, ret_text, ret_size, NULL), OK);
+    return parse_bytes(*ret_text, *ret_size);
 }
 
 static void test_scores_and_reasons(void **state)
@@ -72,15 +68,6 @@ static void test_truncation(void **state)
         free(part);
     }
     free(text);
-}
-
-static void expect_error(const char *text, enum code code, const char *part)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    int got = model_parse(text, strlen(text), &model, &error);
-    if (got != (int)code || !strstr(error.message, part))
-        fail_msg("expected %s with \"%s\", got %d \"%s\"", code_info(code)->name, part, got, error.message);
 }
 
 #define LINEAR(version, features, intercept, weights, sds)                                                \

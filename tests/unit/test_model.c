@@ -13,7 +13,7 @@
 
 #include "allocations.h"
 #include "base/memory.h"
-#include "model/model.h"
+#include "models.h"
 
 static const char forest_text[] =
     "{\"learner\":{\"learner_model_param\":{\"base_score\":\"5E-1\",\"num_feature\":\"3\"},\"objective\":{"
@@ -30,20 +30,17 @@ static const char linear_text[] =
 enum { ROWS = 1000, FEATURES = 3, THREADS = 4, TIMES = 50 };
 static float rows[ROWS * FEATURES];
 
-static struct model *parse(const char *text)
+/* The model of the text, with rows for it. */
+static struct model *prepare(const char *text)
 {
-    struct model *model;
-    struct error error = {0};
-    if (model_parse(text, strlen(text), &model, &error))
-        fail_msg("%s", error.message);
     for (int i = 0; i < ROWS * FEATURES; i++)
         rows[i] = i % 11 == 0 ? NAN : (float)(i % 7) - 2;
-    return model;
+    return parse(text);
 }
 
 static void check_allocations(const char *text)
 {
-    struct model *model = parse(text);
+    struct model *model = prepare(text);
     static float scores[ROWS];
     static double contributions[ROWS * (FEATURES + 1)];
     void *scratch = memory_aligned(model_explain_scratch(model));
@@ -89,7 +86,7 @@ static void check_threads(const char *text)
 {
     static struct job jobs[THREADS];
     pthread_t threads[THREADS];
-    struct model *model = parse(text);
+    struct model *model = prepare(text);
     for (int t = 0; t < THREADS; t++) {
         jobs[t].model = model;
         jobs[t].scratch = memory_aligned(model_explain_scratch(model));

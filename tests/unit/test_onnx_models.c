@@ -12,11 +12,10 @@
 
 #include <cmocka.h>
 
-#include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "model/model.h"
 #include "model/onnx/wire.h"
+#include "models.h"
 
 enum { MAXIMUM = 1 << 16 };
 
@@ -155,13 +154,9 @@ static struct buffer model_bytes(const char *change)
     return model;
 }
 
-static struct model *parse(const struct buffer *bytes)
+static struct model *parse_buffer(const struct buffer *bytes)
 {
-    struct model *model = NULL;
-    struct error error = {0};
-    if (model_parse(bytes->data, bytes->size, &model, &error))
-        fail_msg("%s", error.message);
-    return model;
+    return parse_bytes(bytes->data, bytes->size);
 }
 
 static float score(const struct model *model, float a, float b)
@@ -175,7 +170,7 @@ static void test_a_tree(void **state)
 {
     (void)state;
     struct buffer bytes = model_bytes(NULL);
-    struct model *model = parse(&bytes);
+    struct model *model = parse_buffer(&bytes);
     assert_int_equal(model_features(model), 2);
     assert_int_equal(model_outputs(model), 1);
     assert_string_equal(model_format(model)->name, "ONNX");
@@ -191,7 +186,7 @@ static void test_a_tree(void **state)
     model_unref(model);
     buffer_done(&bytes);
     bytes = model_bytes("nodes_values: inf 0 2 0 0 f");
-    model = parse(&bytes);
+    model = parse_buffer(&bytes);
     assert_true(score(model, 0, INFINITY) == 1.5F);
     model_unref(model);
     buffer_done(&bytes);
@@ -279,7 +274,7 @@ static void test_steps(void **state)
 {
     (void)state;
     struct buffer bytes = chain_bytes("Normalizer", NULL, "Exp", 1);
-    struct model *model = parse(&bytes);
+    struct model *model = parse_buffer(&bytes);
     /* The norm is the largest value: (1, 4) -> (0.25, 1), (8, 4) -> (1, 0.5). */
     assert_true(score(model, 1, 4) == expf(10.5F) && score(model, 8, 4) == expf(1.5F));
     assert_null(model_feature_name(model, 0));

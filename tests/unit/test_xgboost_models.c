@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "base/error.h"
-#include "model/model.h"
+#include "models.h"
+
 
 #define LEARNER(version, objective, base, classes, booster)                                            \
     "{\"version\":" version ",\"learner\":{\"feature_names\":[\"a\",\"b\"],\"learner_model_param\":"   \
@@ -35,25 +35,6 @@
     "\"sum_hessian\":[2,1,1],\"loss_changes\":[1,0,0],\"split_type\":[" types                              \
     "],\"categories_nodes\":[" nodes "],\"categories_segments\":[" starts "],\"categories_sizes\":[" sizes \
     "],\"categories\":[" categories "]}"
-
-static struct model *parse(const char *text)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    if (model_parse(text, strlen(text), &model, &error))
-        fail_msg("%s", error.message);
-    return model;
-}
-
-static void expect_error(const char *text, enum code code, const char *part)
-{
-    struct model *model = NULL;
-    struct error error = {0};
-    int got = model_parse(text, strlen(text), &model, &error);
-    if (got != (int)code || !strstr(error.message, part))
-        fail_msg("expected %s with \"%s\", got %d \"%s\"", code_info(code)->name, part, got, error.message);
-    assert_null(model);
-}
 
 static void assert_scores(const char *text, float a, float b, const float *expected, int n)
 {

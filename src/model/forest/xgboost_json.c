@@ -53,15 +53,21 @@ static int node_error(const struct tree *tree, int64_t node, const char *what, s
     return error_set(error, CODE_INVALID, "tree %d node %lld: %s", tree->number, (long long)node, what);
 }
 
+static int find_array(yyjson_val *object, const char *name, const struct tree *tree, yyjson_val **ret,
+                      struct error *error)
+{
+    char place[PLACE_SIZE];
+    snprintf(place, sizeof place, "tree %d", tree->number);
+    return json_field_array(object, name, place, ret, error);
+}
+
 /* Spreads one array of the tree into cells, so that nodes can be looked at in any order. */
 static int spread(yyjson_val *object, const char *name, const struct tree *tree, yyjson_val **ret,
                   struct error *error)
 {
-    char place[PLACE_SIZE];
     yyjson_val *array, *value;
     size_t i, n;
-    snprintf(place, sizeof place, "tree %d", tree->number);
-    int code = json_field_array(object, name, place, &array, error);
+    int code = find_array(object, name, tree, &array, error);
     if (code)
         return code;
     if (yyjson_arr_size(array) != (size_t)tree->n)
@@ -212,11 +218,9 @@ struct list {
 static int read_list(yyjson_val *object, const char *name, const struct tree *tree, struct list *ret,
                      struct error *error)
 {
-    char place[PLACE_SIZE];
     yyjson_val *array, *value;
     size_t i, n;
-    snprintf(place, sizeof place, "tree %d", tree->number);
-    int code = json_field_array(object, name, place, &array, error);
+    int code = find_array(object, name, tree, &array, error);
     if (code)
         return code;
     ret->n = yyjson_arr_size(array);
