@@ -654,6 +654,11 @@ void state_counters(const struct state *state, struct state_counters *ret)
     *ret = counters;
 }
 
+struct parallel *state_pool(const struct state *state)
+{
+    return state->parallel;
+}
+
 const uint8_t *state_filtered(const struct state *state)
 {
     return state->filtered;

@@ -50,6 +50,9 @@ int state_admit(const struct state *state, const struct table *events, struct er
 /* Per row of the last batch whether WHERE left it out (1); NULL where the plan has no WHERE. */
 const uint8_t *state_filtered(const struct state *state);
 
+/* The threads that batches are spread over, idle between two of them. */
+struct parallel *state_pool(const struct state *state);
+
 /* Everything that the windows remember, as bytes. The state is only read, so that a forked process may save
  * it. */
 int state_save(const struct state *state, bytes_write *write, void *context, struct error *error);

@@ -275,6 +275,36 @@ void model_predict(const struct model *model, const float *rows, size_t n, float
     model->kind->predict(model, rows, n, ret_scores);
 }
 
+/* Rows of a task, a whole chunk of a forest's kernels; a batch is spread from TASK_ROWS_LEAST on. With fewer
+ * rows the batch is done before a thread that sleeps has woken. */
+enum { TASK_ROWS = 256, TASK_ROWS_LEAST = 1024 };
+
+struct spread {
+    const struct model *model;
+    const float *rows;
+    size_t n;
+    float *scores;
+};
+
+static void predict_task(void *context, int task)
+{
+    const struct spread *spread = context;
+    size_t from = (size_t)task * TASK_ROWS, left = spread->n - from;
+    model_predict(spread->model, spread->rows + from * (size_t)spread->model->features,
+                  left < TASK_ROWS ? left : TASK_ROWS,
+                  spread->scores + from * (size_t)spread->model->outputs);
+}
+
+void model_predict_spread(const struct model *model, struct parallel *pool, const float *rows, size_t n,
+                          float *ret_scores)
+{
+    struct spread spread = {model, rows, n, ret_scores};
+    if (n < TASK_ROWS_LEAST || parallel_threads(pool) == 1)
+        model_predict(model, rows, n, ret_scores);
+    else
+        parallel_for(pool, (int)((n + TASK_ROWS - 1) / TASK_ROWS), predict_task, &spread);
+}
+
 size_t model_explain_scratch(const struct model *model)
 {
     return model->kind->explain_scratch ? model->kind->explain_scratch(model) : 0;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 struct model;
 
@@ -67,6 +68,9 @@ bool model_feature_categorical(const struct model *model, int i);
 
 /* n x outputs scores. XGBoost models: the bits of the library's CPU prediction. */
 void model_predict(const struct model *model, const float *rows, size_t n, float *ret_scores);
+/* The same bits by the threads of a pool: of a batch that is large enough each takes a part after another. */
+void model_predict_spread(const struct model *model, struct parallel *pool, const float *rows, size_t n,
+                          float *ret_scores);
 
 /* Contributions to the margins (log odds for binary models): n x margins x (features + 1) doubles, the last
  * of each margin the base value; they sum to the margin. Forests: path-dependent TreeSHAP (Lundberg 2018,

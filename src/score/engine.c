@@ -232,7 +232,7 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
     if (rc != OK)
         return rc;
     dataset_convert(&engine->features, engine->rows);
-    model_predict(engine->model, engine->rows, (size_t)n, engine->scores);
+    model_predict_spread(engine->model, state_pool(engine->state), engine->rows, (size_t)n, engine->scores);
     if (engine->rules)
         rc = judge(engine, events, error);
     else

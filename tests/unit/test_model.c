@@ -110,11 +110,43 @@ static void test_many_threads(void **state)
     check_threads(linear_text);
 }
 
+/* Batches around the sizes at which they are spread, and parts that do not come out even. */
+static void check_spread(const char *text)
+{
+    enum { MANY = 5000 };
+    static float many[MANY * FEATURES], expected[MANY], scores[MANY];
+    static const size_t sizes[] = {0, 1, 255, 1023, 1024, 1025, 1280, MANY};
+    struct model *model = parse(text);
+    struct parallel *pool;
+    struct error error = {0};
+    assert_int_equal(parallel_new(3, &pool, &error), OK);
+    for (int i = 0; i < MANY * FEATURES; i++)
+        many[i] = i % 13 == 0 ? NAN : (float)(i % 31) / 8 - 1;
+    model_predict(model, many, MANY, expected);
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        memset(scores, 0xff, sizeof scores);
+        model_predict_spread(model, pool, many, sizes[s], scores);
+        assert_memory_equal(scores, expected, sizes[s] * sizeof *scores);
+        for (size_t r = sizes[s]; r < MANY; r++)
+            assert_true(isnan(scores[r]));
+    }
+    parallel_free(pool);
+    model_unref(model);
+}
+
+static void test_spreading_keeps_the_bits(void **state)
+{
+    (void)state;
+    check_spread(forest_text);
+    check_spread(linear_text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scoring_allocates_nothing),
         cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_spreading_keeps_the_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
