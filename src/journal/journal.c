@@ -194,8 +194,8 @@ int journal_append(struct journal *journal, enum record_kind kind, uint32_t coun
     uint32_t sum = record_sum(body, size);
     pthread_mutex_lock(&journal->lock);
     int code = make_room(journal, bytes, error);
-    if (!code && count > UINT64_MAX - journal->next_seq)
-        code = error_set(error, CODE_LIMIT, "the journal is out of sequence numbers");
+    if (!code && (count > RECORD_MOST + 1 - journal->next_seq || journal->next_position > RECORD_MOST))
+        code = error_set(error, CODE_LIMIT, "the journal in %s is out of numbers", journal->directory);
     if (!code) {
         struct batch *filling = journal->filling;
         uint8_t *to = filling->data + filling->size;

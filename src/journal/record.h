@@ -41,6 +41,9 @@ struct record {
 
 enum { RECORD_HEAD = 40, RECORD_ALIGN = 8 };
 
+/* The last position and sequence number there is: a million a second would take 292,000 years. */
+#define RECORD_MOST ((uint64_t)INT64_MAX)
+
 /* Bytes that a record with such a body takes. */
 static inline size_t record_bytes(size_t size)
 {

@@ -90,8 +90,8 @@ int segment_check_head(const struct io *io, int file, const char *path,
     if (head.number != number)
         return error_set(error, CODE_CORRUPT, "%s says that it is segment %" PRIu64 ", expected %" PRIu64,
                          path, head.number, number);
-    /* Half of all numbers: what follows them never overflows. */
-    if (head.first_position - 1 > INT64_MAX || head.first_seq - 1 > INT64_MAX)
+    /* One more than the last is what the next record would have. */
+    if (head.first_position - 1 > RECORD_MOST || head.first_seq - 1 > RECORD_MOST)
         return error_set(error, CODE_CORRUPT,
                          "%s begins with position %" PRIu64 " and seq %" PRIu64 ", expected 1 to %" PRId64,
                          path, head.first_position, head.first_seq, INT64_MAX);
@@ -243,7 +243,7 @@ static bool goes_on(struct segment_cursor *cursor, const struct record *record)
     if (record->position != cursor->position)
         snprintf(cursor->reason, sizeof cursor->reason,
                  "a record has position %" PRIu64 ", expected %" PRIu64, record->position, cursor->position);
-    else if (record->seq != cursor->seq || record->seq > UINT64_MAX - record->count)
+    else if (record->seq != cursor->seq || record->count > RECORD_MOST + 1 - record->seq)
         snprintf(cursor->reason, sizeof cursor->reason,
                  "record %" PRIu64 " has seq %" PRIu64 ", expected %" PRIu64, record->position, record->seq,
                  cursor->seq);

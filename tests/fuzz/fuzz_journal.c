@@ -104,7 +104,7 @@ static void use(struct journal *journal, uint8_t flags, bool older)
     struct journal_state is;
     uint64_t n = read_all(journal, older), segments;
     journal_state(journal, &is);
-    bool room = is.next_seq < UINT64_MAX - 10 && is.next_position < UINT64_MAX - 10;
+    bool room = is.next_seq < RECORD_MOST - 1 && is.next_position <= RECORD_MOST;
     if (room) {
         must(journal_append(journal, RECORD_LABELS, 3, "appended", 8, &place, NULL) == OK);
         must(place.position == is.next_position && place.seq == is.next_seq);

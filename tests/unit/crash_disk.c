@@ -15,7 +15,6 @@
 static int enter(struct crash_disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    disk->calls++;
     if (disk->stop_in == 0)
         disk->stopped = true;
     if (disk->stop_in > 0)
@@ -286,9 +285,10 @@ static int crash_rename(void *context, const char *from, const char *to)
     if (number)
         return leave(disk, number);
     bool replaces = find(&disk->visible, to);
-    add_naming(disk, from, to, entry->node, replaces ? SITE_DIRECTORY_REPLACE : SITE_DIRECTORY_CREATE);
+    struct node *node = entry->node;
+    add_naming(disk, from, to, node, replaces ? SITE_DIRECTORY_REPLACE : SITE_DIRECTORY_CREATE);
     for (int i = 0; i < HANDLES; i++)
-        if (disk->handles[i].node == entry->node || strcmp(disk->handles[i].path, from) == 0)
+        if (disk->handles[i].node == node || strcmp(disk->handles[i].path, from) == 0)
             snprintf(disk->handles[i].path, sizeof disk->handles[i].path, "%s", to);
     return leave(disk, 0);
 }
@@ -439,11 +439,6 @@ void crash_disk_stop_after(struct crash_disk *disk, int64_t calls)
 bool crash_disk_stopped(const struct crash_disk *disk)
 {
     return disk->stopped;
-}
-
-int64_t crash_disk_calls(const struct crash_disk *disk)
-{
-    return disk->calls;
 }
 
 void crash_disk_leave_out(struct crash_disk *disk, enum crash_site site, const char *end)

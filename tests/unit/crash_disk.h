@@ -50,7 +50,6 @@ void crash_disk_crash(struct crash_disk *disk);
  * EIO, until crash_disk_crash or crash_disk_kill. Negative: never. */
 void crash_disk_stop_after(struct crash_disk *disk, int64_t calls);
 bool crash_disk_stopped(const struct crash_disk *disk);
-int64_t crash_disk_calls(const struct crash_disk *disk); /* that changed or flushed something, so far */
 
 /* Flushes at this place, of names that end like this, answer 0 and do nothing. NULL: none is left out. */
 void crash_disk_leave_out(struct crash_disk *disk, enum crash_site site, const char *end);

@@ -64,7 +64,7 @@ struct crash_disk {
     enum crash_site last_naming_site; /* of the directory flush that would follow */
     struct handle handles[HANDLES];
     uint64_t space, used;
-    int64_t stop_in, sync_fails_in, write_fails_in, calls, slow_us;
+    int64_t stop_in, sync_fails_in, write_fails_in, slow_us;
     bool stopped, unruly, sync_failed;
     enum crash_site left_out;
     const char *left_out_end; /* NULL: none */

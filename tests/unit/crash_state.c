@@ -136,13 +136,6 @@ void link_name(struct names *names, const char *path, struct node *node)
     entry->node = node;
 }
 
-static void unlink_name(struct names *names, const char *path)
-{
-    struct entry *entry = find(names, path);
-    if (entry)
-        entry->node = NULL;
-}
-
 void free_names(struct names *names)
 {
     for (size_t i = 0; i < names->n; i++)
@@ -159,11 +152,11 @@ bool is_in(const char *path, const char *directory)
 
 static void name(struct names *names, const struct naming *naming)
 {
-    struct entry *from = naming->from ? find(names, naming->from) : NULL;
     if (naming->to)
         link_name(names, naming->to, naming->node);
+    struct entry *from = naming->from ? find(names, naming->from) : NULL;
     if (from && from->node == naming->node)
-        unlink_name(names, naming->from);
+        from->node = NULL;
 }
 
 void add_naming(struct crash_disk *disk, const char *from, const char *to, struct node *node,

@@ -385,6 +385,51 @@ static void failed_flush_is_final(void **state)
     must(journal_close(journal, &error));
 }
 
+/* What a failed write has left in the file is cut when it is opened again. */
+static void failed_write_is_final(void **state)
+{
+    (void)state;
+    struct journal *journal = open_with(options(), NULL);
+    struct journal_place place;
+    fill(journal, 3);
+    append(journal, 1, "lost");
+    crash_disk_fail_write_in(disk, 0);
+    assert_int_equal(journal_commit(journal, 4, &error), CODE_IO);
+    assert_contains(error.message, "cannot write /d/00000000000000000001.seg at byte ");
+    assert_int_equal(journal_append(journal, RECORD_EVENTS, 1, "x", 1, &place, &error), CODE_IO);
+    assert_int_equal(journal_close(journal, &error), CODE_IO);
+    journal = open_with(options(), NULL);
+    assert_int_equal(append(journal, 1, "again").position, 4);
+    must(journal_close(journal, &error));
+}
+
+/* The first commit of many may meet a disk that is full for a while; none is acknowledged before it is there.
+ */
+static void a_full_disk_while_segments_change(void **state)
+{
+    (void)state;
+    for (uint64_t space = 0; space < 12000; space += 97) {
+        struct journal *journal = open_with(options(), NULL);
+        struct journal_state is;
+        journal_state(journal, &is);
+        uint64_t first = is.next_position;
+        for (uint64_t i = 0; i < 40; i++)
+            append(journal, 1, text_of(i));
+        crash_disk_set_space(disk, space);
+        int code = journal_commit(journal, first + 39, &error);
+        assert_true(code == OK || code == CODE_NO_SPACE);
+        crash_disk_set_space(disk, UINT64_MAX);
+        must(journal_commit(journal, first + 39, &error));
+        struct journal_reader *reader;
+        must(journal_reader_new(journal, &reader, &error));
+        must(journal_reader_seek(reader, first, &error));
+        for (uint64_t i = 0; i < 40; i++)
+            assert_next(reader, first + i, first + i, 1, text_of(i));
+        journal_reader_free(reader);
+        must(journal_close(journal, &error));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +441,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_records, make_disk, free_disk),
         cmocka_unit_test_setup_teardown(full_disk, make_disk, free_disk),
         cmocka_unit_test_setup_teardown(failed_flush_is_final, make_disk, free_disk),
+        cmocka_unit_test_setup_teardown(failed_write_is_final, make_disk, free_disk),
+        cmocka_unit_test_setup_teardown(a_full_disk_while_segments_change, make_disk, free_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

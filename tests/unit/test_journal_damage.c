@@ -307,6 +307,36 @@ static void files_of_others(void **state)
     free(files[1]);
 }
 
+/* A journal that has given all its numbers refuses more, and opens again. */
+static void out_of_numbers(void **state)
+{
+    (void)state;
+    const struct segment_head heads[] = {{.number = 1, .first_position = 5, .first_seq = RECORD_MOST - 1},
+                                         {.number = 1, .first_position = RECORD_MOST, .first_seq = 9}};
+    for (int i = 0; i < 2; i++) {
+        struct crash_disk *disk = new_disk();
+        struct segment_head head = heads[i];
+        struct journal_place place;
+        struct journal *journal;
+        uint8_t bytes[SEGMENT_HEAD];
+        memcpy(head.identity, identity, sizeof identity);
+        segment_put_head(&head, bytes);
+        crash_disk_put(disk, first_segment, bytes, sizeof bytes);
+        must(open_on(disk, false, &journal, NULL));
+        assert_int_equal(journal_append(journal, RECORD_EVENTS, i ? 0 : 3, "x", 1, &place, &error),
+                         i ? OK : CODE_LIMIT);
+        assert_int_equal(journal_append(journal, RECORD_EVENTS, 2, "x", 1, &place, &error),
+                         i ? CODE_LIMIT : OK);
+        assert_int_equal(journal_append(journal, RECORD_EVENTS, 1, "x", 1, &place, &error), CODE_LIMIT);
+        assert_contains(error.message, "the journal in /d is out of numbers");
+        must(journal_roll(journal, &error));
+        must(journal_close(journal, &error));
+        must(open_on(disk, false, &journal, NULL));
+        must(journal_close(journal, &error));
+        crash_disk_free(disk);
+    }
+}
+
 static void a_missing_segment(void **state)
 {
     (void)state;
@@ -361,13 +391,10 @@ static void segments_of_different_journals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_at_every_byte),
-        cmocka_unit_test(bits_of_the_newest),
-        cmocka_unit_test(bits_of_an_older_segment),
-        cmocka_unit_test(older_segments_are_whole),
-        cmocka_unit_test(files_of_others),
-        cmocka_unit_test(a_missing_segment),
-        cmocka_unit_test(segments_of_different_journals),
+        cmocka_unit_test(cut_at_every_byte),        cmocka_unit_test(bits_of_the_newest),
+        cmocka_unit_test(bits_of_an_older_segment), cmocka_unit_test(older_segments_are_whole),
+        cmocka_unit_test(files_of_others),          cmocka_unit_test(a_missing_segment),
+        cmocka_unit_test(out_of_numbers),           cmocka_unit_test(segments_of_different_journals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
