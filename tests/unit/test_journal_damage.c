@@ -337,6 +337,35 @@ static void out_of_numbers(void **state)
     }
 }
 
+/* A good record that does not go on where the one before it ended. */
+static void gaps_between_records(void **state)
+{
+    (void)state;
+    static const struct record others[] = {{.position = 10, .seq = 9, .count = 1, .kind = RECORD_EVENTS},
+                                           {.position = 9, .seq = 10, .count = 1, .kind = RECORD_EVENTS}};
+    static const char *const reasons[] = {"a record has position 10, expected 9",
+                                          "record 9 has seq 10, expected 9"};
+    uint8_t *files[2], bytes[SEGMENT_HEAD + RECORD_HEAD];
+    uint64_t sizes[2];
+    make(true, files, sizes);
+    for (int i = 0; i < 2; i++) {
+        struct crash_disk *disk = new_disk();
+        struct journal_recovery recovery;
+        struct journal *journal;
+        memcpy(bytes, files[1], SEGMENT_HEAD);
+        record_put_head(&others[i], 0, record_sum(NULL, 0), bytes + SEGMENT_HEAD);
+        crash_disk_put(disk, first_segment, files[0], sizes[0]);
+        crash_disk_put(disk, second_segment, bytes, sizeof bytes);
+        must(open_on(disk, false, &journal, &recovery));
+        assert_int_equal(recovery.dropped_at, SEGMENT_HEAD);
+        assert_string_equal(recovery.reason, reasons[i]);
+        must(journal_close(journal, &error));
+        crash_disk_free(disk);
+    }
+    free(files[0]);
+    free(files[1]);
+}
+
 static void a_missing_segment(void **state)
 {
     (void)state;
@@ -391,10 +420,15 @@ static void segments_of_different_journals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_at_every_byte),        cmocka_unit_test(bits_of_the_newest),
-        cmocka_unit_test(bits_of_an_older_segment), cmocka_unit_test(older_segments_are_whole),
-        cmocka_unit_test(files_of_others),          cmocka_unit_test(a_missing_segment),
-        cmocka_unit_test(out_of_numbers),           cmocka_unit_test(segments_of_different_journals),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(bits_of_the_newest),
+        cmocka_unit_test(bits_of_an_older_segment),
+        cmocka_unit_test(older_segments_are_whole),
+        cmocka_unit_test(files_of_others),
+        cmocka_unit_test(a_missing_segment),
+        cmocka_unit_test(gaps_between_records),
+        cmocka_unit_test(out_of_numbers),
+        cmocka_unit_test(segments_of_different_journals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

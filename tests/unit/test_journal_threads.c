@@ -144,6 +144,33 @@ static void callers_may_ask_and_be_woken(void **state)
     many_callers((struct journal_options){0}, true);
 }
 
+static void *commit_second(void *argument)
+{
+    static struct journal_place place;
+    usleep(10000); /* until the first is being flushed */
+    int code = journal_append(argument, RECORD_EVENTS, 1, "second", 6, &place, NULL);
+    if (!code)
+        code = journal_commit(argument, place.position, NULL);
+    return code ? NULL : &place;
+}
+
+/* Who came while another was served is woken to lead, though nobody else comes. */
+static void the_next_is_woken(void **state)
+{
+    (void)state;
+    struct journal *journal = open_with((struct journal_options){0});
+    struct journal_place place;
+    pthread_t second;
+    void *committed;
+    crash_disk_set_slow(disk, 100000);
+    assert_int_equal(pthread_create(&second, NULL, commit_second, journal), 0);
+    must(journal_append(journal, RECORD_EVENTS, 1, "first", 5, &place, &error));
+    must(journal_commit(journal, place.position, &error));
+    pthread_join(second, &committed);
+    assert_non_null(committed);
+    must(journal_close(journal, &error));
+}
+
 /* ---- without waiting ---- */
 
 static _Atomic uint64_t told_last, told_times;
@@ -218,6 +245,27 @@ static void never(void **state)
     journal_state(journal, &is);
     assert_int_equal(is.syncs, 0);
     assert_int_equal(is.durable, 100); /* as far as readers are concerned */
+    must(journal_close(journal, &error));
+}
+
+/* The thread tries once for each who asks, and does not keep a processor busy with it. */
+static void a_full_disk_is_not_tried_for_ever(void **state)
+{
+    (void)state;
+    struct journal *journal = open_with((struct journal_options){0});
+    struct journal_place place;
+    uint64_t durable;
+    crash_disk_set_space(disk, 0);
+    must(journal_append(journal, RECORD_EVENTS, 1, "x", 1, &place, &error));
+    journal_request(journal, 1);
+    int64_t before = clock_process_cpu_ns();
+    must(journal_wait(journal, 1, 300000, &durable, &error));
+    assert_int_equal(durable, 0);
+    assert_true(clock_process_cpu_ns() - before < 100000000);
+    crash_disk_set_space(disk, UINT64_MAX);
+    journal_request(journal, 1);
+    must(journal_wait(journal, 1, -1, &durable, &error));
+    assert_int_equal(durable, 1);
     must(journal_close(journal, &error));
 }
 
@@ -431,6 +479,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_position_is_told, make_disk, free_disk),
         cmocka_unit_test_setup_teardown(every_so_often, make_disk, free_disk),
         cmocka_unit_test_setup_teardown(never, make_disk, free_disk),
+        cmocka_unit_test_setup_teardown(the_next_is_woken, make_disk, free_disk),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_not_tried_for_ever, make_disk, free_disk),
         cmocka_unit_test(appending_allocates_nothing),
         cmocka_unit_test_setup_teardown(all_at_once, make_disk, free_disk),
         cmocka_unit_test(killed),
