@@ -1,16 +1,20 @@
 #include "base/child.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int child_start(child_work *work, void *context, pid_t *ret, struct error *error)
 {
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child < 0)
         return error_set_errno(error, errno, "cannot start a process");
-    if (child == 0)
-        _exit(work(context) ? 0 : 1);
+    if (child == 0) {
+        bool orphan = prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent;
+        _exit(!orphan && work(context) ? 0 : 1);
+    }
     *ret = child;
     return OK;
 }

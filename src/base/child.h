@@ -1,5 +1,6 @@
 /*
- * A forked process that does one thing with the memory as it was at the fork, and ends.
+ * A forked process that does one thing with the memory as it was at the fork, and ends; at the latest when
+ * the thread that forked it does.
  *
  * Threads: the child has only the one that forked. Work in it may allocate, and must not wait for locks that
  * other threads could have held.

@@ -1,6 +1,8 @@
 /* shrike run: events in one by one, decisions out one by one, with state between them. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -8,6 +10,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/pipe.h"
+#include "cli/run_state.h"
 #include "cli/scored.h"
 #include "table/json_rows.h"
 
@@ -18,6 +21,9 @@ struct job {
     FILE *out, *letters; /* letters: dead ones; NULL = standard error's log */
     char staging[4096];
     int64_t seq, dead;
+    struct run_state *state; /* NULL without --state */
+    char source[4096];       /* as the state knows the file at hand; "": it has no positions */
+    int64_t rows, taken;     /* of it: read so far; taken before this run */
 };
 
 /* Decisions of a batch, a line each. To standard output they go at once; a file is written through its
@@ -46,6 +52,9 @@ static int emit(struct job *job, const struct table *events, const struct decisi
 static int set_aside(struct job *job, const struct error *why, struct error *error)
 {
     char text[ERROR_MESSAGE_SIZE + ERROR_PLACE_SIZE + 64];
+    /* It was set aside before, by the run that took what follows it. */
+    if (job->state && job->rows < job->taken)
+        return OK;
     job->dead++;
     error_format(why, text, sizeof text);
     if (!job->letters) {
@@ -63,17 +72,26 @@ static int set_aside(struct job *job, const struct error *why, struct error *err
     return fine ? OK : error_set_errno(error, errno, "cannot write the dead letters");
 }
 
+/* behind: at which row of its source the events end. */
+static int take(struct job *job, const struct table *events, int64_t behind, struct error *error)
+{
+    struct decisions decisions;
+    if (job->state) {
+        job->seq += events->length;
+        return run_state_take(job->state, events, job->source, behind, !job->source[0], error);
+    }
+    int rc = engine_take(job->scorer.engine, events, &decisions, error);
+    return rc == OK ? emit(job, events, &decisions, error) : rc;
+}
+
 /* Takes the events of a batch that have a time; the others, without a place in any window, are set aside. */
 static int take_batch(struct job *job, const struct table *events, const char *path, struct error *error)
 {
-    struct decisions decisions;
     struct error why = {0};
     int column = plan_time_column(job->scorer.version.plan);
     bool timeless = column >= 0 && events->columns[column].nulls;
-    if (!timeless) {
-        int rc = engine_take(job->scorer.engine, events, &decisions, error);
-        return rc == OK ? emit(job, events, &decisions, error) : rc;
-    }
+    if (!timeless)
+        return take(job, events, job->rows, error);
     struct table one = {0};
     int rc = table_init(&one, events->schema, error);
     for (int64_t i = 0; rc == OK && i < events->length; i++) {
@@ -87,9 +105,7 @@ static int take_batch(struct job *job, const struct table *events, const char *p
         table_clear(&one);
         rc = table_append(&one, events, i, 1, error);
         if (rc == OK)
-            rc = engine_take(job->scorer.engine, &one, &decisions, error);
-        if (rc == OK)
-            rc = emit(job, &one, &decisions, error);
+            rc = take(job, &one, job->rows - (events->length - i - 1), error);
     }
     table_done(&one);
     return rc;
@@ -100,6 +116,42 @@ static bool is_json(const char *path)
     const char *ending = strrchr(path, '.');
     return strcmp(path, "-") == 0 ||
            (ending && (strncmp(ending, ".json", 5) == 0 || strcmp(ending, ".ndjson") == 0));
+}
+
+/* Which file the batch is of, and how much of that was taken before. */
+static void enter_source(struct job *job, const char *path)
+{
+    char whole[PATH_MAX], source[sizeof job->source];
+    if (!job->state)
+        return;
+    bool known = strcmp(path, "-") != 0 && realpath(path, whole);
+    snprintf(source, sizeof source, known ? "source %s" : "", whole);
+    if (strcmp(source, job->source) == 0 && source[0])
+        return;
+    memcpy(job->source, source, sizeof source);
+    job->rows = 0;
+    job->taken = source[0] ? run_state_taken(job->state, source) : 0;
+}
+
+/* The rows of a batch that were not taken before this run. */
+static int take_new(struct job *job, const struct table *events, const char *path, struct error *error)
+{
+    enter_source(job, path);
+    int64_t before = job->rows, skip = job->taken - before;
+    job->rows += events->length;
+    if (skip <= 0)
+        return take_batch(job, events, path, error);
+    if (skip >= events->length)
+        return OK;
+    struct table rest = {0};
+    int rc = table_init(&rest, events->schema, error);
+    if (rc == OK)
+        rc = table_append(&rest, events, skip, events->length - skip, error);
+    rest.first_row = events->first_row ? events->first_row + skip : 0;
+    if (rc == OK)
+        rc = take_batch(job, &rest, path, error);
+    table_done(&rest);
+    return rc;
 }
 
 static int read_all(struct job *job, struct error *error)
@@ -122,6 +174,7 @@ static int read_all(struct job *job, struct error *error)
         rc = reader_next(reader, &events, &why);
         bool broken = rc == CODE_INVALID && why.line && is_json(reader_path(reader));
         if (broken && !argument_flag(job->arguments, "strict")) {
+            enter_source(job, reader_path(reader));
             rc = set_aside(job, &why, error);
             continue;
         }
@@ -132,7 +185,7 @@ static int read_all(struct job *job, struct error *error)
         }
         if (events.length == 0)
             break;
-        rc = take_batch(job, &events, reader_path(reader), error);
+        rc = take_new(job, &events, reader_path(reader), error);
         progress_add(&progress, events.length);
     }
     progress_stop(&progress);
@@ -151,7 +204,7 @@ static int open_files(struct job *job, struct error *error)
     if (!is_json(sink))
         return error_set(error, CODE_USAGE,
                          "--sink %s: decisions are JSON lines; the name must end in .jsonl, or be -", sink);
-    if (strcmp(sink, "-") != 0) {
+    if (strcmp(sink, "-") != 0 && !argument_given(job->arguments, "state")) {
         int rc = file_staging(sink, job->staging, sizeof job->staging, error);
         if (rc != OK)
             return rc;
@@ -196,11 +249,21 @@ static void print_summary(const struct job *job)
              (long long)counters.retained, units_size_text(counters.bytes, size));
 }
 
+static int open_engine(struct job *job, struct error *error)
+{
+    const struct arguments *arguments = job->arguments;
+    int reasons = (int)argument_integer(arguments, "explain"), threads = pipe_threads(arguments);
+    struct engine_options options;
+    if (!argument_given(arguments, "state"))
+        return scorer_open(arguments, reasons, threads, &job->scorer, error);
+    int rc = scorer_open_version(arguments, reasons, threads, &job->scorer, &options, error);
+    return rc == OK ? run_state_open(arguments, &job->scorer, &options, &job->state, error) : rc;
+}
+
 static int run(const struct arguments *arguments, struct error *error)
 {
     struct job job = {.arguments = arguments};
-    int rc = scorer_open(arguments, (int)argument_integer(arguments, "explain"), pipe_threads(arguments),
-                         &job.scorer, error);
+    int rc = open_engine(&job, error);
     if (rc == OK) {
         rc = open_files(&job, error);
         if (rc == OK) {
@@ -208,6 +271,7 @@ static int run(const struct arguments *arguments, struct error *error)
             print_summary(&job);
         }
         rc = close_files(&job, rc, error);
+        rc = run_state_close(job.state, rc, error);
     }
     scorer_close(&job.scorer);
     return rc;
@@ -239,6 +303,29 @@ static const struct option options[] = {
     {.name = "strict",
      .kind = OPTION_FLAG,
      .text = "Stop at the first event that cannot be read, instead of setting it aside."},
+    {.name = "state",
+     .kind = OPTION_TEXT,
+     .argument = "DIR",
+     .text =
+         "Keep windows, events and decisions in this directory: a restart goes on where the last run ended, "
+         "however it ended. Each decision is in a sink file once."},
+    {.name = "fsync",
+     .kind = OPTION_CHOICE,
+     .argument = "commit|interval|never",
+     .fallback = "commit",
+     .text =
+         "With --state: flush to the disk before a decision goes out, ten times a second, or when the system "
+         "likes. What is not flushed is lost when the power fails, not when the program ends."},
+    {.name = "snapshot-every",
+     .kind = OPTION_SIZE,
+     .argument = "SIZE",
+     .fallback = "256MiB",
+     .text = "With --state: after so much journal, save what the windows remember."},
+    {.name = "retain",
+     .kind = OPTION_SIZE,
+     .argument = "SIZE",
+     .fallback = "64GiB",
+     .text = "With --state: keep so much journal for replay, beyond what a restart needs."},
     {.name = "batch",
      .kind = OPTION_INTEGER,
      .argument = "N",

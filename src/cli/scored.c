@@ -8,15 +8,15 @@
 #include "cli/pipe.h"
 #include "table/json_rows.h"
 
-int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
-                struct error *error)
+int scorer_open_version(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
+                        struct engine_options *ret_options, struct error *error)
 {
     struct scorer scorer = {0};
     int rc = version_open(argument_positional(arguments, 0), argument_text(arguments, "registry"),
                           &scorer.version, error);
     if (rc != OK)
         return rc;
-    struct engine_options options = {
+    *ret_options = (struct engine_options){
         .state = {.threads = threads,
                   .lateness_us = argument_integer(arguments, "lateness"),
                   .memory = pipe_memory(arguments)},
@@ -26,9 +26,26 @@ int scorer_open(const struct arguments *arguments, int reasons, int threads, str
         .threshold = argument_given(arguments, "threshold") ? argument_real(arguments, "threshold")
                                                             : scorer.version.threshold,
     };
-    /* A threshold that is asked for takes the place of the version's rules, too. */
-    struct rules *rules = argument_given(arguments, "threshold") ? NULL : scorer.version.rules;
-    rc = engine_new(scorer.version.plan, scorer.version.model, rules, &options, &scorer.engine, error);
+    *ret = scorer;
+    return OK;
+}
+
+/* A threshold that is asked for takes the place of the version's rules, too. */
+struct rules *scorer_rules(const struct arguments *arguments, const struct scorer *scorer)
+{
+    return argument_given(arguments, "threshold") ? NULL : scorer->version.rules;
+}
+
+int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
+                struct error *error)
+{
+    struct scorer scorer;
+    struct engine_options options;
+    int rc = scorer_open_version(arguments, reasons, threads, &scorer, &options, error);
+    if (rc != OK)
+        return rc;
+    rc = engine_new(scorer.version.plan, scorer.version.model, scorer_rules(arguments, &scorer), &options,
+                    &scorer.engine, error);
     if (rc != OK) {
         scorer_close(&scorer);
         return rc;

@@ -13,6 +13,10 @@ struct scorer {
     struct version version;
     struct engine *engine;
 };
+/* The version alone, and how its engine is made. */
+int scorer_open_version(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
+                        struct engine_options *ret_options, struct error *error);
+struct rules *scorer_rules(const struct arguments *arguments, const struct scorer *scorer); /* or NULL */
 int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
                 struct error *error);
 void scorer_close(struct scorer *scorer);

@@ -166,6 +166,11 @@ uint64_t durable_committed(struct durable *durable, uint64_t position)
     return journal_durable(durable->journal);
 }
 
+bool durable_failed(const struct durable *durable)
+{
+    return durable->failed;
+}
+
 struct engine *durable_engine(struct durable *durable)
 {
     return durable->engine;

@@ -100,6 +100,7 @@ int durable_history(struct durable *durable, uint64_t seq, durable_each *each, v
 /* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
 int durable_snapshot(struct durable *durable, bool wait, struct error *error);
 
+bool durable_failed(const struct durable *durable);
 struct engine *durable_engine(struct durable *durable);
 uint64_t durable_next_seq(struct durable *durable);
 uint64_t durable_position(struct durable *durable); /* of the last record appended */

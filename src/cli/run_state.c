@@ -1,0 +1,347 @@
+#include "cli/run_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cli/options.h"
+
+enum {
+    WAITING = 256,         /* batches whose decisions wait for the disk at most */
+    NOTE_EVERY_MS = 1000,  /* how often the sink's place is noted */
+    NOTE_BYTES = 32 << 20, /* or after so much */
+    LINES_MOST = 256 << 20 /* bytes of decisions that wait */
+};
+
+/* Decisions that are out once the journal is durable up to a position. */
+struct waiting {
+    uint64_t position, seq; /* seq: of the last of them */
+    size_t end;             /* in the lines */
+};
+
+struct run_state {
+    struct durable *durable;
+    struct scorer *scorer;
+    char *sink; /* "sink PATH", as the journal knows it */
+    int file;   /* standard output for "-" */
+    bool grows; /* a file, not standard output */
+    struct buffer lines;
+    size_t out; /* of the lines, written */
+    struct waiting waiting[WAITING];
+    int first, n;
+    uint64_t seq, bytes; /* of the last decision that is out; the file's length */
+    uint64_t noted_seq, noted_bytes;
+    int64_t noted_ns;
+};
+
+static int write_all(struct run_state *state, const char *data, size_t size, struct error *error)
+{
+    while (size) {
+        ssize_t n = write(state->file, data, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(error, errno, "cannot write the decisions to %s", state->sink + 5);
+        data += n;
+        size -= (size_t)n;
+        state->bytes += (uint64_t)n;
+    }
+    return OK;
+}
+
+/* Notes in the journal what the sink has. */
+static int note(struct run_state *state, struct error *error)
+{
+    if (state->seq == state->noted_seq)
+        return OK;
+    if (state->grows && fdatasync(state->file) != 0)
+        return error_set_errno(error, errno, "cannot flush the decisions in %s", state->sink + 5);
+    state->noted_seq = state->seq;
+    state->noted_bytes = state->bytes;
+    state->noted_ns = clock_monotonic_ns();
+    return durable_reached(state->durable, state->sink, state->seq, state->grows ? state->bytes : 0, error);
+}
+
+/* Writes what waits for nothing any more. */
+static int emit(struct run_state *state, uint64_t durable, struct error *error)
+{
+    size_t end = state->out;
+    while (state->n && state->waiting[state->first].position <= durable) {
+        end = state->waiting[state->first].end;
+        state->seq = state->waiting[state->first].seq;
+        state->first = (state->first + 1) % WAITING;
+        state->n--;
+    }
+    int rc = write_all(state, state->lines.data + state->out, end - state->out, error);
+    state->out = end;
+    if (rc == OK && state->n == 0) {
+        buffer_clear(&state->lines);
+        state->out = 0;
+    }
+    bool due = state->bytes - state->noted_bytes > NOTE_BYTES ||
+               clock_monotonic_ns() - state->noted_ns > NOTE_EVERY_MS * INT64_C(1000000);
+    return rc == OK && due ? note(state, error) : rc;
+}
+
+static int emit_all(struct run_state *state, struct error *error)
+{
+    if (!state->n)
+        return OK;
+    uint64_t last = state->waiting[(state->first + state->n - 1) % WAITING].position;
+    int rc = durable_commit(state->durable, last, error);
+    return rc == OK ? emit(state, last, error) : rc;
+}
+
+static int put_lines(struct run_state *state, const struct table *events, const struct decisions *decisions,
+                     uint64_t seq, uint64_t from, struct error *error)
+{
+    for (int64_t i = 0; i < decisions->n; i++) {
+        if (seq + (uint64_t)i < from)
+            continue;
+        scored_json(state->scorer, events, decisions, i, (int64_t)(seq + (uint64_t)i), &state->lines);
+        buffer_text(&state->lines, "\n");
+    }
+    return buffer_check(&state->lines, "the decisions that wait for the disk", error);
+}
+
+static int put(struct run_state *state, const struct table *events, const struct decisions *decisions,
+               uint64_t seq, uint64_t position, uint64_t from, struct error *error)
+{
+    int rc = put_lines(state, events, decisions, seq, from, error);
+    if (rc != OK)
+        return rc;
+    state->waiting[(state->first + state->n++) % WAITING] =
+        (struct waiting){position, seq + (uint64_t)decisions->n - 1, state->lines.size};
+    if (state->n == WAITING || state->lines.size > LINES_MOST / 2)
+        return emit_all(state, error);
+    return OK;
+}
+
+int64_t run_state_taken(const struct run_state *state, const char *source)
+{
+    struct position_record record;
+    return durable_where(state->durable, source, &record) ? (int64_t)record.number : 0;
+}
+
+static int take_some(struct run_state *state, const struct table *events, const char *source,
+                     int64_t position, struct error *error)
+{
+    struct decisions decisions;
+    struct durable_batch batch = {.source = source, .source_position = (uint64_t)position};
+    int rc = durable_take(state->durable, events, &batch, &decisions, error);
+    if (rc == OK)
+        rc = put(state, events, &decisions, batch.seq, batch.position, 0, error);
+    return rc == OK ? emit(state, durable_committed(state->durable, batch.position), error) : rc;
+}
+
+/* Rows [from, from + n); where they are too many bytes for one record, in halves. */
+static int take_rows(struct run_state *state, const struct table *events, int64_t from, int64_t n,
+                     const char *source, int64_t position, struct error *error)
+{
+    struct table part = {0};
+    int rc = table_init(&part, events->schema, error);
+    if (rc == OK)
+        rc = table_append(&part, events, from, n, error);
+    part.first_row = events->first_row ? events->first_row + from : 0;
+    int64_t behind = position - (events->length - from - n);
+    if (rc == OK)
+        rc = take_some(state, &part, source, behind, error);
+    table_done(&part);
+    if (rc != CODE_LIMIT || n < 2 || durable_failed(state->durable))
+        return rc;
+    error_clear(error);
+    rc = take_rows(state, events, from, n / 2, source, position, error);
+    return rc == OK ? take_rows(state, events, from + n / 2, n - n / 2, source, position, error) : rc;
+}
+
+int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
+                   bool wait, struct error *error)
+{
+    int rc = OK;
+    if (events->length <= LIMIT_DURABLE_ROWS)
+        rc = take_some(state, events, source, position, error);
+    else
+        rc = CODE_LIMIT;
+    if (rc == CODE_LIMIT && !durable_failed(state->durable) && events->length > 1) {
+        error_clear(error);
+        rc = OK;
+        for (int64_t from = 0; rc == OK && from < events->length; from += LIMIT_DURABLE_ROWS / 2) {
+            int64_t left = events->length - from;
+            int64_t n = left < LIMIT_DURABLE_ROWS / 2 ? left : LIMIT_DURABLE_ROWS / 2;
+            rc = take_rows(state, events, from, n, source, position, error);
+        }
+    }
+    return rc == OK && wait ? emit_all(state, error) : rc;
+}
+
+/* ---- opening ---- */
+
+static int missed(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
+                  struct error *error)
+{
+    struct run_state *state = context;
+    int rc = put_lines(state, events, decisions, seq, state->seq + 1, error);
+    if (rc != OK)
+        return rc;
+    rc = write_all(state, state->lines.data, state->lines.size, error);
+    buffer_clear(&state->lines);
+    state->seq = seq + (uint64_t)decisions->n - 1;
+    return rc;
+}
+
+static int open_sink(struct run_state *state, const char *path, struct error *error)
+{
+    char whole[4096];
+    struct position_record at = {0};
+    state->grows = strcmp(path, "-") != 0;
+    state->file = STDOUT_FILENO;
+    const char *name = path;
+    if (state->grows) {
+        state->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (state->file < 0)
+            return error_set_errno(error, errno, "cannot write %s", path);
+        name = realpath(path, whole);
+        if (!name)
+            return error_set_errno(error, errno, "cannot write %s", path);
+    }
+    struct buffer text;
+    buffer_init(&text, sizeof whole + 8);
+    buffer_format(&text, "sink %s", name);
+    state->sink = text.data;
+    if (text.failed)
+        return error_set(error, CODE_MEMORY, "no memory for the sink's name");
+    bool known = durable_where(state->durable, state->sink, &at);
+    state->seq = state->noted_seq = at.number;
+    if (!state->grows)
+        return OK;
+    off_t size = lseek(state->file, 0, SEEK_END);
+    if (size < 0)
+        return error_set_errno(error, errno, "cannot write %s", path);
+    if ((uint64_t)size < at.bytes)
+        return error_set(
+            error, CODE_CONFLICT,
+            "%s has %lld bytes, %llu were written there before; put it back, or name another sink, "
+            "which gets all that the journal has",
+            path, (long long)size, (unsigned long long)at.bytes);
+    if (!known && size > 0)
+        return error_set(error, CODE_CONFLICT,
+                         "%s is not empty and not of this state; name another sink, or remove it", path);
+    if (ftruncate(state->file, (off_t)at.bytes) != 0 || lseek(state->file, (off_t)at.bytes, SEEK_SET) < 0)
+        return error_set_errno(error, errno, "cannot cut %s back", path);
+    state->bytes = state->noted_bytes = at.bytes;
+    return OK;
+}
+
+static void report(const char *directory, const struct durable_recovery *recovery, uint64_t next)
+{
+    if (recovery->journal.dropped)
+        log_line(LOG_WARNING, "%s: %llu bytes of the journal were cut off at byte %llu of %s: %s", directory,
+                 (unsigned long long)recovery->journal.dropped,
+                 (unsigned long long)recovery->journal.dropped_at, recovery->journal.dropped_from,
+                 recovery->journal.reason);
+    if (recovery->snapshots.dropped)
+        log_line(LOG_WARNING, "%s: %d snapshots are damaged and left out: %s", directory,
+                 recovery->snapshots.dropped, recovery->snapshots.text);
+    if (next > 1)
+        log_line(LOG_INFO, "%s: goes on behind event %llu; %llu events taken again behind the snapshot",
+                 directory, (unsigned long long)next - 1, (unsigned long long)recovery->taken_again);
+    if (recovery->switched)
+        log_line(LOG_INFO, "%s: another version decides from now on", directory);
+}
+
+/* Versions that decide alike have the same identity: manifest (with the checksums of all files) and what the
+ * command line changes. */
+static void identify(const struct scorer *scorer, const struct engine_options *options,
+                     char ret[FILE_SHA256_SIZE])
+{
+    struct buffer text;
+    buffer_init(&text, (size_t)1 << 31);
+    buffer_text(&text, scorer->version.manifest);
+    buffer_format(&text, "threshold %a explain-from %a", options->threshold, options->explain_from);
+    file_sha256_bytes(text.data ? text.data : "", text.size, ret);
+    buffer_done(&text);
+}
+
+static int open_durable(const struct arguments *arguments, struct run_state *state,
+                        const struct engine_options *options, struct error *error)
+{
+    struct scorer *scorer = state->scorer;
+    char identity[FILE_SHA256_SIZE];
+    struct durable_recovery recovery;
+    const char *sync = argument_text(arguments, "fsync");
+    identify(scorer, options, identity);
+    struct durable_version version = {scorer->version.plan, scorer->version.model,
+                                      scorer_rules(arguments, scorer), argument_positional(arguments, 0),
+                                      identity};
+    struct durable_options how = {.directory = argument_text(arguments, "state"),
+                                  .engine = *options,
+                                  .sync = strcmp(sync, "commit") == 0     ? JOURNAL_SYNC_COMMIT
+                                          : strcmp(sync, "interval") == 0 ? JOURNAL_SYNC_INTERVAL
+                                                                          : JOURNAL_SYNC_NEVER,
+                                  .interval_ms = 100,
+                                  .snapshot_bytes = (uint64_t)argument_integer(arguments, "snapshot-every"),
+                                  .retain_bytes = (uint64_t)argument_integer(arguments, "retain")};
+    int rc = durable_open(&version, &how, &state->durable, &recovery, error);
+    if (rc != OK)
+        return rc;
+    scorer->engine = durable_engine(state->durable);
+    report(how.directory, &recovery, durable_next_seq(state->durable));
+    return OK;
+}
+
+int run_state_open(const struct arguments *arguments, struct scorer *scorer,
+                   const struct engine_options *options, struct run_state **ret, struct error *error)
+{
+    struct run_state *state = memory_new(1, sizeof *state);
+    if (!state)
+        return error_set(error, CODE_MEMORY, "no memory for the run");
+    state->scorer = scorer;
+    state->file = -1;
+    buffer_init(&state->lines, LINES_MOST);
+    int rc = open_durable(arguments, state, options, error);
+    if (rc == OK)
+        rc = open_sink(state, argument_text(arguments, "sink"), error);
+    if (rc == OK)
+        rc = durable_history(state->durable, state->seq + 1, missed, state, error);
+    if (rc == OK)
+        rc = note(state, error);
+    if (rc != OK) {
+        run_state_close(state, rc, error);
+        return rc;
+    }
+    *ret = state;
+    return OK;
+}
+
+int run_state_close(struct run_state *state, int rc, struct error *error)
+{
+    struct error own = {0};
+    if (!state)
+        return rc;
+    /* Also after a failure of the input: what was taken goes out. */
+    int closed = state->durable && !durable_failed(state->durable) ? emit_all(state, &own) : OK;
+    if (closed == OK && state->sink && rc == OK)
+        closed = note(state, &own);
+    if (state->durable) {
+        int last = durable_close(state->durable, closed == OK ? &own : NULL);
+        closed = closed == OK ? last : closed;
+    }
+    state->scorer->engine = NULL;
+    if (rc == OK && closed != OK) {
+        rc = closed;
+        if (error)
+            *error = own;
+    }
+    if (state->grows && state->file >= 0)
+        close(state->file);
+    free(state->sink);
+    buffer_done(&state->lines);
+    free(state);
+    return rc;
+}

@@ -1,0 +1,346 @@
+"""`run --state`: killed anywhere and started again, every event has its decision once, with the bits of a run
+without a stop. SHRIKE_KILLS says how often it is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from surroundings import clean_environment
+
+PLAN = """
+CREATE TABLE tx (id BIGINT PRIMARY KEY, ts TIMESTAMP, card INTEGER, shop VARCHAR, amount DOUBLE,
+                 y TINYINT DEFAULT 0);
+COMMENT ON COLUMN tx.y IS 'shrike: label, late after=1 hour';
+SELECT amount,
+       count(*)    OVER (card RANGE BETWEEN INTERVAL 10 MINUTE PRECEDING AND CURRENT ROW) AS n,
+       avg(amount) OVER (card RANGE UNBOUNDED PRECEDING) AS mean,
+       count(DISTINCT shop) OVER (card RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND CURRENT ROW) AS shops,
+       avg(y)      OVER (PARTITION BY shop ORDER BY ts
+                         RANGE BETWEEN INTERVAL 5 HOUR PRECEDING AND INTERVAL 1 HOUR PRECEDING) AS risk
+FROM tx WINDOW card AS (PARTITION BY card ORDER BY ts);
+"""
+RULES = (
+    "SELECT CASE WHEN amount > 100 THEN 'decline' ELSE 'approve' END AS decision,\n"
+    "  n > 5 AS often FROM scored;\n"
+)
+
+
+def write_events(path, number, seed):
+    draw = random.Random(seed)
+    second = 0
+    with open(path, "w") as out:
+        for i in range(number):
+            second += draw.random() < 0.3
+            stamp = f"2024-03-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+            out.write(
+                json.dumps(
+                    {
+                        "id": i,
+                        "ts": stamp,
+                        "card": draw.randrange(60),
+                        "shop": f"shop {draw.randrange(9)}",
+                        "amount": round(draw.lognormvariate(3, 1), 2),
+                        "y": int(draw.random() < 0.2),
+                    }
+                )
+                + "\n"
+            )
+
+
+@pytest.fixture(scope="module")
+def project(binary, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("state")
+    write_events(folder / "a.jsonl", 20000, 1)
+    write_events(folder / "b.jsonl", 10000, 2)
+    (folder / "broken.jsonl").write_text('{"id": 1, "ts": "nonsense"}\n')
+    (folder / "plan.sql").write_text(PLAN)
+    (folder / "rules.sql").write_text(RULES)
+    for name, rounds in [("m", "5"), ("m", "7")]:
+        subprocess.run(
+            [
+                str(binary),
+                "train",
+                "--name",
+                name,
+                "--plan",
+                "plan.sql",
+                "--rules",
+                "rules.sql",
+                "--in",
+                "a.jsonl",
+                "--train",
+                "2024-03-01..2024-03-02",
+                "--rounds",
+                rounds,
+                "--threads",
+                "1",
+            ],
+            cwd=folder,
+            check=True,
+            env=clean_environment(),
+            capture_output=True,
+        )
+    return folder
+
+
+SOURCES = ["--source", "a.jsonl", "broken.jsonl", "b.jsonl", "--explain", "1", "--lateness", "1h"]
+HOW = ["--snapshot-every", "300KiB", "--batch", "64"]
+
+
+@pytest.fixture(scope="module")
+def expected(binary, project):
+    subprocess.run(
+        [str(binary), "run", "models:/m/1", *SOURCES, "--sink", "plain.jsonl"],
+        cwd=project,
+        check=True,
+        env=clean_environment(),
+        capture_output=True,
+    )
+    return (project / "plain.jsonl").read_bytes()
+
+
+def test_killed_again_and_again_each_decision_is_written_once(binary, project, expected, tmp_path):
+    kills, sink, draw, whole = (
+        int(os.environ.get("SHRIKE_KILLS", "25")),
+        tmp_path / "out.jsonl",
+        random.Random(3),
+        0,
+    )
+    killed = 0
+    while killed < kills:
+        state = tmp_path / f"state{whole}"
+        command = [
+            str(binary),
+            "run",
+            "models:/m/1",
+            *SOURCES,
+            *HOW,
+            "--sink",
+            str(sink),
+            "--state",
+            str(state),
+        ]
+        sink.unlink(missing_ok=True)
+        for _ in range(12):
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env=clean_environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            time.sleep(draw.uniform(0.05, 1.0))
+            process.send_signal(signal.SIGKILL)
+            output = process.communicate()[0].decode()
+            assert process.returncode in (-signal.SIGKILL, 0), output
+            killed += process.returncode != 0
+        done = subprocess.run(command, cwd=project, env=clean_environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert sink.read_bytes() == expected
+        whole += 1
+    assert whole > 0
+
+
+def test_a_state_goes_on_and_says_so(shrike, project, expected, tmp_path):
+    run = [
+        "run",
+        "models:/m/1",
+        "--explain",
+        "1",
+        "--lateness",
+        "1h",
+        "--sink",
+        tmp_path / "out.jsonl",
+        "--state",
+        tmp_path / "state",
+    ]
+    shrike(*run, "--source", "a.jsonl", cwd=project, check=True)
+    result = shrike(*run, "--source", "a.jsonl", "broken.jsonl", "b.jsonl", cwd=project, check=True)
+    assert "goes on behind event 20000" in result.stderr
+    assert (tmp_path / "out.jsonl").read_bytes() == expected
+    # Another sink gets everything from the journal.
+    shrike(*run[:-3], tmp_path / "other.jsonl", *run[-2:], "--source", "b.jsonl", cwd=project, check=True)
+    assert (tmp_path / "other.jsonl").read_bytes() == expected
+
+
+def test_standard_input_is_answered_line_by_line(binary, project, tmp_path, expected):
+    process = subprocess.Popen(
+        [
+            str(binary),
+            "run",
+            "models:/m/1",
+            "--source",
+            "-",
+            "--sink",
+            "-",
+            "--explain",
+            "1",
+            "--lateness",
+            "1h",
+            "--state",
+            str(tmp_path / "state"),
+        ],
+        cwd=project,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with open(project / "a.jsonl", "rb") as events:
+        for wanted in expected.splitlines()[:20]:
+            process.stdin.write(events.readline())
+            process.stdin.flush()
+            assert process.stdout.readline().rstrip(b"\n") == wanted
+    process.stdin.close()
+    assert process.wait() == 0
+
+
+def test_another_version_takes_over_with_the_windows_as_they_are(shrike, project, tmp_path):
+    run = ["--explain", "0", "--state", tmp_path / "state"]
+    shrike(
+        "run",
+        "models:/m/1",
+        *run,
+        "--source",
+        "a.jsonl",
+        "--sink",
+        tmp_path / "a.out.jsonl",
+        cwd=project,
+        check=True,
+    )
+    result = shrike(
+        "run",
+        "models:/m/2",
+        *run,
+        "--source",
+        "b.jsonl",
+        "--sink",
+        tmp_path / "b.out.jsonl",
+        cwd=project,
+        check=True,
+    )
+    assert "another version decides" in result.stderr
+    shrike(
+        "run",
+        "models:/m/2",
+        "--explain",
+        "0",
+        "--source",
+        "a.jsonl",
+        "b.jsonl",
+        "--sink",
+        tmp_path / "all.jsonl",
+        cwd=project,
+        check=True,
+    )
+    all_by_2 = (tmp_path / "all.jsonl").read_text().splitlines()
+    # The new sink also has what the first version decided.
+    both = (tmp_path / "b.out.jsonl").read_text().splitlines()
+    assert both[20000:] == all_by_2[20000:]
+    assert both[:20000] == (tmp_path / "a.out.jsonl").read_text().splitlines() != all_by_2[:20000]
+
+
+def test_a_state_of_another_plan_is_refused(shrike, project, tmp_path):
+    shrike(
+        "run",
+        "models:/m/1",
+        "--source",
+        "b.jsonl",
+        "--sink",
+        tmp_path / "out.jsonl",
+        "--state",
+        tmp_path / "state",
+        cwd=project,
+        check=True,
+    )
+    (project / "other.sql").write_text(PLAN.replace("10 MINUTE", "20 MINUTE"))
+    shrike(
+        "train",
+        "--name",
+        "other",
+        "--plan",
+        "other.sql",
+        "--in",
+        "a.jsonl",
+        "--train",
+        "2024-03-01..2024-03-02",
+        "--rounds",
+        "2",
+        cwd=project,
+        check=True,
+    )
+    result = shrike(
+        "run",
+        "models:/other/1",
+        "--source",
+        "a.jsonl",
+        "--sink",
+        tmp_path / "out.jsonl",
+        "--state",
+        tmp_path / "state",
+        cwd=project,
+    )
+    assert result.returncode != 0 and "another plan" in result.stderr and "another --state" in result.stderr
+
+
+def test_two_processes_do_not_share_a_state(binary, shrike, project, tmp_path):
+    run = ["run", "models:/m/1", "--sink", "-", "--state", str(tmp_path / "state")]
+    first = subprocess.Popen(
+        [str(binary), *run, "--source", "-"],
+        cwd=project,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with open(project / "a.jsonl", "rb") as events:
+        first.stdin.write(events.readline())
+    first.stdin.flush()
+    first.stdout.readline()
+    result = shrike(*run, "--source", "b.jsonl", cwd=project)
+    assert result.returncode != 0 and f"process {first.pid}" in result.stderr
+    first.stdin.close()
+    assert first.wait() == 0
+
+
+def test_a_sink_that_lost_bytes_is_refused(shrike, project, tmp_path):
+    sink = tmp_path / "out.jsonl"
+    run = ["run", "models:/m/1", "--source", "b.jsonl", "--sink", sink, "--state", tmp_path / "state"]
+    shrike(*run, cwd=project, check=True)
+    sink.write_bytes(sink.read_bytes()[:1000])
+    result = shrike(*run, cwd=project)
+    assert (
+        result.returncode != 0
+        and "1000 bytes" in result.stderr
+        and "were written there before" in result.stderr
+    )
+    stranger = tmp_path / "stranger.jsonl"
+    stranger.write_text("something else\n")
+    result = shrike(*run[:4], "--sink", stranger, *run[6:], cwd=project)
+    assert result.returncode != 0 and "not of this state" in result.stderr
+    assert stranger.read_text() == "something else\n"
+
+
+def test_a_damaged_snapshot_is_left_out(shrike, project, expected, tmp_path):
+    run = [
+        "run",
+        "models:/m/1",
+        *SOURCES,
+        *HOW,
+        "--sink",
+        tmp_path / "out.jsonl",
+        "--state",
+        tmp_path / "state",
+    ]
+    shrike(*run, cwd=project, check=True)
+    newest = sorted((tmp_path / "state" / "snapshots").glob("*.snap"))[-1]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 4
+    newest.write_bytes(data)
+    result = shrike(*run, cwd=project, check=True)
+    assert "is left out" in result.stderr
+    assert (tmp_path / "out.jsonl").read_bytes() == expected
