@@ -102,6 +102,12 @@ static int crash_read(void *context, int file, void *data, size_t size, uint64_t
     return leave(disk, 0);
 }
 
+static bool ends_with(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
 static int crash_write(void *context, int file, const void *data, size_t size, uint64_t offset, size_t *ret)
 {
     struct crash_disk *disk = context;
@@ -111,7 +117,9 @@ static int crash_write(void *context, int file, const void *data, size_t size, u
     if (number)
         return leave(disk, number);
     struct handle *handle = handle_of(disk, file);
-    uint64_t n = disk->unruly && size > 1 ? 1 + below(disk, size) : size;
+    /* What a lock says of its holder is as long as the process's number, which no seed decides. */
+    bool whole = !disk->unruly || size < 2 || ends_with(handle->path, "/lock");
+    uint64_t n = whole ? size : 1 + below(disk, size);
     uint64_t more = offset + n > handle->node->cache.size ? offset + n - handle->node->cache.size : 0;
     uint64_t left = disk->space > disk->used ? disk->space - disk->used : 0;
     if (more > left) { /* as much as fits, as a disk does */
@@ -148,12 +156,6 @@ static int crash_truncate(void *context, int file, uint64_t size)
     add_change(handle->node, NULL, 0, size);
     handle->last = CUT;
     return leave(disk, 0);
-}
-
-static bool ends_with(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
 }
 
 static enum crash_site site_of(const struct handle *handle)
