@@ -263,7 +263,8 @@ static void identify(const struct scorer *scorer, const struct engine_options *o
     struct buffer text;
     buffer_init(&text, (size_t)1 << 31);
     buffer_text(&text, scorer->version.manifest);
-    buffer_format(&text, "threshold %a explain-from %a", options->threshold, options->explain_from);
+    buffer_format(&text, "threshold %a explain-from %a reasons %d", options->threshold, options->explain_from,
+                  options->reasons);
     file_sha256_bytes(text.data ? text.data : "", text.size, ret);
     buffer_done(&text);
 }

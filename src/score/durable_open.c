@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "score/durable_struct.h"
 
 static struct piece text_piece(const char *text)
@@ -15,6 +16,17 @@ static struct piece text_piece(const char *text)
 static bool same_text(struct piece piece, const char *text)
 {
     return piece.size == strlen(text) && memcmp(piece.data, text, piece.size) == 0;
+}
+
+int durable_check_lateness(const struct durable *durable, int64_t lateness_us, struct error *error)
+{
+    char kept[UNITS_TEXT_SIZE], given[UNITS_TEXT_SIZE];
+    if (lateness_us == durable->options.engine.state.lateness_us)
+        return OK;
+    return error_set(error, CODE_CONFLICT,
+                     "the state in %s was kept with --lateness %s, not %s: give the same, or another --state",
+                     durable->directory.path, units_duration_text(lateness_us, kept),
+                     units_duration_text(durable->options.engine.state.lateness_us, given));
 }
 
 int durable_new_engine(struct durable *durable, struct error *error)
@@ -80,6 +92,9 @@ static int take_switch(struct durable *durable, const struct record *record, str
             "the state in %s is that of %.*s, whose plan differs from this one's; windows of one "
             "plan cannot go on with another: give the same plan, or another --state",
             durable->directory.path, (int)found.name.size, found.name.data);
+    rc = durable_check_lateness(durable, found.lateness_us, error);
+    if (rc != OK)
+        return rc;
     char *identity = memory_text(found.identity.data, found.identity.size);
     if (!identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
@@ -140,6 +155,20 @@ static int follow_journal(struct durable *durable, struct undecided *undecided,
     return rc;
 }
 
+void durable_describe(const struct durable *durable, struct switch_record *ret)
+{
+    const struct engine_options *options = &durable->options.engine;
+    *ret = (struct switch_record){.version = durable->version,
+                                  .reasons = (uint32_t)options->reasons,
+                                  .threshold = options->threshold,
+                                  .explain_from = options->explain_from,
+                                  .lateness_us = options->state.lateness_us,
+                                  .name = text_piece(durable->name),
+                                  .identity = text_piece(durable->identity),
+                                  .plan_sql = text_piece(plan_sql(durable->plan)),
+                                  .rules_sql = text_piece(durable->rules ? rules_sql(durable->rules) : NULL)};
+}
+
 /* Says in the journal who decides from now on, where that has changed. */
 static int switch_version(struct durable *durable, const struct durable_version *version,
                           struct durable_recovery *recovery, struct error *error)
@@ -147,13 +176,6 @@ static int switch_version(struct durable *durable, const struct durable_version 
     struct journal_place place;
     if (durable->version && strcmp(durable->identity, version->identity) == 0)
         return OK;
-    struct switch_record record = {.version = durable->version + 1,
-                                   .threshold = durable->options.engine.threshold,
-                                   .name = text_piece(version->name),
-                                   .identity = text_piece(version->identity),
-                                   .plan_sql = text_piece(plan_sql(version->plan)),
-                                   .rules_sql =
-                                       text_piece(version->rules ? rules_sql(version->rules) : NULL)};
     char *identity = memory_text(version->identity, strlen(version->identity));
     if (!identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
@@ -161,6 +183,8 @@ static int switch_version(struct durable *durable, const struct durable_version 
     durable->identity = identity;
     recovery->switched = durable->version > 0;
     durable->version++;
+    struct switch_record record;
+    durable_describe(durable, &record);
     buffer_clear(&durable->body);
     record_switch(&record, &durable->body);
     return durable_append(durable, RECORD_SWITCH, 0, &place, error);

@@ -2,7 +2,8 @@
  * Snapshots of the durable engine. A first block says how far sources and sinks have come and who decides;
  * those behind it are what the windows remember (feature/state_save.c).
  *
- *   places: version u32 | identity text | number of places u32 | of each: text, number u64, bytes u64
+ *   places: a switch (records.h) | number of places u32 | of each a position; each record behind its size,
+ * u32
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +19,37 @@ static struct piece text_piece(const char *text)
 
 /* ---- writing ---- */
 
+/* A record behind its size. */
+static void begin_record(struct buffer *out, size_t *ret_at)
+{
+    uint32_t size = 0;
+    *ret_at = out->size;
+    buffer_append(out, (const char *)&size, sizeof size);
+}
+
+static void end_record(struct buffer *out, size_t at)
+{
+    uint32_t size = (uint32_t)(out->size - at - sizeof size);
+    if (!out->failed)
+        memcpy(out->data + at, &size, sizeof size);
+}
+
 static void put_places(const struct durable *durable, struct buffer *out)
 {
     uint32_t n = (uint32_t)durable->n_reached;
-    struct switch_record version = {.version = durable->version, .identity = text_piece(durable->identity)};
+    struct switch_record version;
+    size_t at;
+    durable_describe(durable, &version);
+    begin_record(out, &at);
     record_switch(&version, out);
+    end_record(out, at);
     buffer_append(out, (const char *)&n, sizeof n);
     for (int i = 0; i < durable->n_reached; i++) {
         const struct reached *reached = &durable->reached[i];
         struct position_record record = {text_piece(reached->what), reached->number, reached->bytes};
+        begin_record(out, &at);
         record_position(&record, out);
+        end_record(out, at);
     }
 }
 
@@ -150,15 +172,9 @@ int durable_snapshot(struct durable *durable, bool wait, struct error *error)
 
 /* ---- reading ---- */
 
-struct loading {
-    struct snapshot_reader *reader;
-    struct snapshot_block block;
-    size_t at;
-};
-
-static int read_blocks(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
 {
-    struct loading *loading = context;
+    struct snapshot_loading *loading = context;
     bool found = true;
     while (loading->at == loading->block.size) {
         int rc = snapshot_next(loading->reader, &found, &loading->block, error);
@@ -181,49 +197,66 @@ static int read_blocks(void *context, void *data, size_t capacity, size_t *ret_s
     return OK;
 }
 
-/* A prefix of `data` that is one record of its kind: sizes are inside. */
+/* The record that stands behind its size at *at. */
+static int next_record(const struct snapshot_block *block, size_t *at, struct piece *ret, struct error *error)
+{
+    if (block->size - *at < 4)
+        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+    memcpy(&ret->size, (const char *)block->data + *at, 4);
+    ret->data = (const char *)block->data + *at + 4;
+    if (ret->size > block->size - *at - 4)
+        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+    *at += 4 + (size_t)ret->size;
+    return OK;
+}
+
+int snapshot_version(const struct snapshot_block *block, struct switch_record *ret, size_t *ret_at,
+                     struct error *error)
+{
+    struct piece piece;
+    *ret_at = 0;
+    if (block->kind != SNAPSHOT_PLACES)
+        return error_set(error, CODE_CORRUPT, "a snapshot does not begin with its places");
+    int rc = next_record(block, ret_at, &piece, error);
+    return rc == OK ? record_read_switch(piece.data, piece.size, ret, error) : rc;
+}
+
 static int read_places(struct durable *durable, const struct snapshot_block *block, struct error *error)
 {
-    const char *data = block->data;
-    size_t size = block->size, head = 4 + 8 + 4 * 4, at;
     struct switch_record version;
-    uint32_t lengths[2], n;
-    if (size < head)
-        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
-    memcpy(&lengths[0], data + 4 + 8 + 4, 4);
-    at = head + lengths[0];
-    if (at + 4 > size)
-        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
-    int rc = record_read_switch(data, at, &version, error);
+    uint32_t n = 0;
+    size_t at;
+    int rc = snapshot_version(block, &version, &at, error);
+    if (rc == OK)
+        rc = durable_check_lateness(durable, version.lateness_us, error);
     if (rc != OK)
         return rc;
-    memcpy(&n, data + at, 4);
-    at += 4;
     durable->version = version.version;
     free(durable->identity);
     durable->identity = memory_text(version.identity.data, version.identity.size);
     if (!durable->identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
-    for (uint32_t i = 0; i < n; i++) {
+    if (block->size - at < 4)
+        return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
+    memcpy(&n, (const char *)block->data + at, 4);
+    at += 4;
+    for (uint32_t i = 0; rc == OK && i < n; i++) {
         struct position_record record;
-        if (at + 4 > size)
-            return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
-        memcpy(&lengths[1], data + at, 4);
-        if (lengths[1] > size || at + 4 + lengths[1] + 16 > size)
-            return error_set(error, CODE_CORRUPT, "the places of a snapshot end before they should");
-        rc = record_read_position(data + at, 4 + lengths[1] + 16, &record, error);
+        struct piece piece;
+        rc = next_record(block, &at, &piece, error);
+        if (rc == OK)
+            rc = record_read_position(piece.data, piece.size, &record, error);
         if (rc == OK)
             rc = durable_note(durable, record.what, record.number, record.bytes, error);
-        if (rc != OK)
-            return rc;
-        at += 4 + lengths[1] + 16;
     }
-    return at == size ? OK : error_set(error, CODE_CORRUPT, "the places of a snapshot are too long");
+    if (rc == OK && at != block->size)
+        rc = error_set(error, CODE_CORRUPT, "the places of a snapshot are too long");
+    return rc;
 }
 
 static int load_one(struct durable *durable, struct snapshot_reader *reader, struct error *error)
 {
-    struct loading loading = {.reader = reader};
+    struct snapshot_loading loading = {.reader = reader};
     const struct snapshot_head *head = snapshot_reader_head(reader);
     const char *hash = plan_hash(durable->plan);
     bool found;
@@ -236,12 +269,12 @@ static int load_one(struct durable *durable, struct snapshot_reader *reader, str
     int rc = snapshot_next(reader, &found, &loading.block, error);
     if (rc != OK)
         return rc;
-    if (!found || loading.block.kind != SNAPSHOT_PLACES)
-        return error_set(error, CODE_CORRUPT, "a snapshot does not begin with its places");
+    if (!found)
+        return error_set(error, CODE_CORRUPT, "a snapshot is empty");
     rc = read_places(durable, &loading.block, error);
     loading.block.size = 0;
     if (rc == OK)
-        rc = engine_load(durable->engine, read_blocks, &loading, error);
+        rc = engine_load(durable->engine, snapshot_read_state, &loading, error);
     durable->seq = head->seq;
     durable->position = head->position;
     return rc;

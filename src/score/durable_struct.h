@@ -48,6 +48,19 @@ struct durable {
 /* What a snapshot's blocks are. */
 enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES };
 
+/* What a snapshot's first block says of who decides; *ret_at: what follows it. */
+int snapshot_version(const struct snapshot_block *block, struct switch_record *ret, size_t *ret_at,
+                     struct error *error);
+/* A bytes_read of the windows' state, from blocks of a snapshot; the block at hand is used up. */
+struct snapshot_loading {
+    struct snapshot_reader *reader;
+    struct snapshot_block block;
+    size_t at;
+};
+int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error);
+
+/* Who decides, as the journal says it. Texts are the durable's. */
+void durable_describe(const struct durable *durable, struct switch_record *ret);
 /* Notes how far something has come. CODE_LIMIT: too many of them. */
 int durable_note(struct durable *durable, struct piece what, uint64_t number, uint64_t bytes,
                  struct error *error);
@@ -57,6 +70,8 @@ int durable_append(struct durable *durable, enum record_kind kind, uint32_t coun
 int durable_fail(struct durable *durable, int rc, const struct error *error);
 int durable_decide(struct durable *durable, const struct table *events, uint64_t seq, struct decisions *ret,
                    struct error *error);
+/* CODE_CONFLICT where the windows were kept for another lateness. */
+int durable_check_lateness(const struct durable *durable, int64_t lateness_us, struct error *error);
 int durable_new_engine(struct durable *durable, struct error *error);
 
 /* Makes the engine anew and loads the newest snapshot that fits into it; seq stays 0 where there is none. The

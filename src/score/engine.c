@@ -83,8 +83,9 @@ static int new_rules(struct engine *engine, struct error *error)
     return rc;
 }
 
-int engine_new(struct plan *plan, struct model *model, struct rules *rules,
-               const struct engine_options *options, struct engine **ret, struct error *error)
+/* An engine without windows. */
+static int make(struct plan *plan, struct model *model, struct rules *rules,
+                const struct engine_options *options, struct engine **ret, struct error *error)
 {
     int rc = engine_check_features(plan, model, error);
     if (rc == OK && (options->reasons < 0 || options->reasons > LIMIT_REASONS))
@@ -98,9 +99,7 @@ int engine_new(struct plan *plan, struct model *model, struct rules *rules,
     engine->model = model_ref(model);
     engine->rules = rules ? rules_ref(rules) : NULL;
     engine->options = *options;
-    rc = state_new(plan, &options->state, &engine->state, error);
-    if (rc == OK)
-        rc = table_init(&engine->features, plan_features(plan), error);
+    rc = table_init(&engine->features, plan_features(plan), error);
     if (rc == OK && rules)
         rc = new_rules(engine, error);
     if (rc == OK) {
@@ -114,6 +113,39 @@ int engine_new(struct plan *plan, struct model *model, struct rules *rules,
         return rc;
     }
     *ret = engine;
+    return OK;
+}
+
+int engine_new(struct plan *plan, struct model *model, struct rules *rules,
+               const struct engine_options *options, struct engine **ret, struct error *error)
+{
+    struct engine *engine;
+    int rc = make(plan, model, rules, options, &engine, error);
+    if (rc != OK)
+        return rc;
+    rc = state_new(plan, &options->state, &engine->state, error);
+    if (rc != OK) {
+        engine_free(engine);
+        return rc;
+    }
+    *ret = engine;
+    return OK;
+}
+
+int engine_switch(struct engine *engine, struct model *model, struct rules *rules,
+                  const struct engine_options *options, struct error *error)
+{
+    struct engine *other, swap;
+    int rc = make(engine->plan, model, rules, options, &other, error);
+    if (rc != OK)
+        return rc;
+    other->state = engine->state;
+    other->options.state = engine->options.state;
+    engine->state = NULL;
+    swap = *engine;
+    *engine = *other;
+    *other = swap;
+    engine_free(other);
     return OK;
 }
 

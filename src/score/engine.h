@@ -64,6 +64,10 @@ struct reason {
 
 int engine_take(struct engine *engine, const struct table *events, struct decisions *ret,
                 struct error *error);
+/* Another model and other rules decide from now on, over the windows as they are, with these options but for
+ * options->state. On failure all stays. */
+int engine_switch(struct engine *engine, struct model *model, struct rules *rules,
+                  const struct engine_options *options, struct error *error);
 /* The same for the windows alone: of events whose decisions are known. */
 int engine_follow(struct engine *engine, const struct table *events, struct error *error);
 /* What engine_take would refuse, it refuses, and takes nothing. */

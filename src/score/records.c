@@ -249,7 +249,10 @@ int record_read_decisions_head(const void *body, size_t size, uint64_t *ret_seq,
 void record_switch(const struct switch_record *record, struct buffer *out)
 {
     put_u32(out, record->version);
+    put_u32(out, record->reasons);
     put(out, &record->threshold, sizeof record->threshold);
+    put(out, &record->explain_from, sizeof record->explain_from);
+    put(out, &record->lateness_us, sizeof record->lateness_us);
     put_piece(out, record->name);
     put_piece(out, record->identity);
     put_piece(out, record->plan_sql);
@@ -260,7 +263,10 @@ int record_read_switch(const void *body, size_t size, struct switch_record *ret,
 {
     struct rest rest = {body, size, false};
     ret->version = get_u32(&rest);
+    ret->reasons = get_u32(&rest);
     get(&rest, &ret->threshold, sizeof ret->threshold);
+    get(&rest, &ret->explain_from, sizeof ret->explain_from);
+    get(&rest, &ret->lateness_us, sizeof ret->lateness_us);
     ret->name = get_piece(&rest);
     ret->identity = get_piece(&rest);
     ret->plan_sql = get_piece(&rest);

@@ -1,0 +1,43 @@
+/*
+ * What a state directory has to tell: events and the decisions about them, in the order of the journal, from
+ * the oldest that is kept. Where the journal no longer reaches back to the beginning, the windows begin as
+ * the older snapshot has them.
+ *
+ * The directory is taken as by an engine: no engine may have it at the same time. Nothing is written but what
+ * opening a journal writes (a torn tail is cut).
+ *
+ * Threads: one.
+ */
+#ifndef SHRIKE_SCORE_REPLAY_H
+#define SHRIKE_SCORE_REPLAY_H
+
+#include "score/durable.h"
+
+struct replay;
+
+int replay_open(const struct io *io, const char *directory, struct replay **ret, struct error *error);
+void replay_close(struct replay *replay); /* takes NULL */
+
+/* Who decided first; its texts live until replay_close. */
+const struct switch_record *replay_version(const struct replay *replay);
+
+/* Begins. `plan` is compiled from the SQL of replay_version. */
+int replay_start(struct replay *replay, struct plan *plan, struct error *error);
+
+/* Brings an engine that has taken nothing to where the replay begins. CODE_CONFLICT: that is in the middle,
+ * and the engine is of another plan. */
+int replay_prepare(struct replay *replay, struct engine *engine, struct error *error);
+uint64_t replay_first_seq(const struct replay *replay);
+
+/* Either the events of a record and what was decided about them, or a switch: other fields are then NULL. */
+struct replayed {
+    uint64_t seq;
+    const struct table *events;
+    const struct decided *decided;
+    struct piece body; /* of the record of decisions, as it is in the journal */
+    const struct switch_record *version;
+};
+/* The next; *ret_found is false at the end. Valid until the next call. */
+int replay_next(struct replay *replay, bool *ret_found, struct replayed *ret, struct error *error);
+
+#endif
