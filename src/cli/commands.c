@@ -17,6 +17,6 @@ const struct command *const commands[] = {
     &command_models_stage,
     &command_models_rm,
     /* Score. */
-    &command_score, &command_run,
+    &command_score, &command_run, &command_replay,
     NULL,
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -255,20 +256,6 @@ static void report(const char *directory, const struct durable_recovery *recover
         log_line(LOG_INFO, "%s: another version decides from now on", directory);
 }
 
-/* Versions that decide alike have the same identity: manifest (with the checksums of all files) and what the
- * command line changes. */
-static void identify(const struct scorer *scorer, const struct engine_options *options,
-                     char ret[FILE_SHA256_SIZE])
-{
-    struct buffer text;
-    buffer_init(&text, (size_t)1 << 31);
-    buffer_text(&text, scorer->version.manifest);
-    buffer_format(&text, "threshold %a explain-from %a reasons %d", options->threshold, options->explain_from,
-                  options->reasons);
-    file_sha256_bytes(text.data ? text.data : "", text.size, ret);
-    buffer_done(&text);
-}
-
 static int open_durable(const struct arguments *arguments, struct run_state *state,
                         const struct engine_options *options, struct error *error)
 {
@@ -276,10 +263,11 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
     char identity[FILE_SHA256_SIZE];
     struct durable_recovery recovery;
     const char *sync = argument_text(arguments, "fsync");
-    identify(scorer, options, identity);
+    char name[PATH_MAX];
+    scorer_identity(scorer, options, identity);
+    scorer_name(scorer, name, sizeof name);
     struct durable_version version = {scorer->version.plan, scorer->version.model,
-                                      scorer_rules(arguments, scorer), argument_positional(arguments, 0),
-                                      identity};
+                                      scorer_rules(arguments, scorer), name, identity};
     struct durable_options how = {.directory = argument_text(arguments, "state"),
                                   .engine = *options,
                                   .sync = strcmp(sync, "commit") == 0     ? JOURNAL_SYNC_COMMIT

@@ -1,7 +1,9 @@
 #include "cli/scored.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -52,6 +54,30 @@ int scorer_open(const struct arguments *arguments, int reasons, int threads, str
     }
     *ret = scorer;
     return OK;
+}
+
+/* Versions that decide alike have the same identity: manifest (with the checksums of all files) and what the
+ * command line changes. */
+void scorer_identity(const struct scorer *scorer, const struct engine_options *options,
+                     char ret[FILE_SHA256_SIZE])
+{
+    struct buffer text;
+    buffer_init(&text, (size_t)1 << 31);
+    buffer_text(&text, scorer->version.manifest);
+    buffer_format(&text, "threshold %a explain-from %a reasons %d", options->threshold, options->explain_from,
+                  options->reasons);
+    file_sha256_bytes(text.data ? text.data : "", text.size, ret);
+    buffer_done(&text);
+}
+
+void scorer_name(const struct scorer *scorer, char *ret, size_t size)
+{
+    const struct version *version = &scorer->version;
+    char whole[PATH_MAX];
+    if (version->name[0] && version->number)
+        snprintf(ret, size, "models:/%s/%d", version->name, version->number);
+    else
+        snprintf(ret, size, "%s", realpath(version->directory, whole) ? whole : version->directory);
 }
 
 void scorer_close(struct scorer *scorer)

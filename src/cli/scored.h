@@ -2,6 +2,7 @@
 #ifndef SHRIKE_CLI_SCORED_H
 #define SHRIKE_CLI_SCORED_H
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/options.h"
 #include "registry/registry.h"
@@ -19,6 +20,11 @@ int scorer_open_version(const struct arguments *arguments, int reasons, int thre
 struct rules *scorer_rules(const struct arguments *arguments, const struct scorer *scorer); /* or NULL */
 int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
                 struct error *error);
+/* A text that is the same where versions and options decide alike, but for what state options do. */
+void scorer_identity(const struct scorer *scorer, const struct engine_options *options,
+                     char ret[FILE_SHA256_SIZE]);
+/* By which the version can be opened again, whatever aliases do: "models:/NAME/NUMBER", or its whole path. */
+void scorer_name(const struct scorer *scorer, char *ret, size_t size);
 void scorer_close(struct scorer *scorer);
 
 /* Columns: id and event time (where the plan has them), --keep columns, score, decision, rules (fired,

@@ -6,8 +6,8 @@
  *   decisions  version u32 | seq of the first event u64 | reasons per row u8 | rules u8 (0: none)
  *              | features, rows | score f32 each | decision i8 each | with rules: fired u64 each
  *              | reasons: feature i32 and contribution f64 each
- *   switch     version u32 | reasons per row u32 | threshold f64 (NaN: none) | explain from f64 | lateness i64
- *              | name, identity, plan's SQL, rules' SQL ("": none)
+ *   switch     version u32 | reasons per row u32 | threshold f64 (NaN: none) | explain from f64
+ *              | lateness i64 | name, identity, plan's SQL, rules' SQL ("": none)
  *   position   what text | number u64 | bytes u64
  *
  * A version is what decides: it has the number of its switch, from 1 on.

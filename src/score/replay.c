@@ -100,10 +100,25 @@ static int read_first(struct replay *replay, struct error *error)
                     : rc;
 }
 
+/* Opening would make one. */
+static int check_there(const struct io *io, const char *directory, struct error *error)
+{
+    char path[IO_PATH_SIZE];
+    int file;
+    int rc = io_path(path, directory, "format", error);
+    if (rc == OK && io_open(io, path, IO_READ, &file, NULL) != OK)
+        rc = error_set(error, CODE_NOT_FOUND, "%s is no state directory of a run", directory);
+    else if (rc == OK)
+        io_close(io, file);
+    return rc;
+}
+
 static int open_all(struct replay *replay, const struct io *io, const char *directory, struct error *error)
 {
     struct journal_state state;
-    int rc = state_directory_open(&replay->directory, io, directory, error);
+    int rc = check_there(io, directory, error);
+    if (rc == OK)
+        rc = state_directory_open(&replay->directory, io, directory, error);
     if (rc != OK)
         return rc;
     replay->opened = true;
@@ -130,7 +145,7 @@ int replay_open(const struct io *io, const char *directory, struct replay **ret,
     struct replay *replay = memory_new(1, sizeof *replay);
     if (!replay)
         return error_set(error, CODE_MEMORY, "no memory for a replay");
-    int rc = open_all(replay, io, directory, error);
+    int rc = open_all(replay, io ? io : io_system(), directory, error);
     if (rc != OK) {
         replay_close(replay);
         return rc;

@@ -1,0 +1,541 @@
+/* shrike replay: past decisions again, or what another model or other rules would have decided. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/pipe.h"
+#include "cli/scored.h"
+#include "score/replay.h"
+#include "table/json_rows.h"
+
+enum { WORDS = DECISIONS + 1 }; /* decisions and none */
+
+/* What was decided about one kind of events: all, or those known to be fraud. */
+struct tally {
+    int64_t events, alerts[2], declined[2];
+    double amount, alert_amount[2];
+};
+
+struct job {
+    const struct arguments *arguments;
+    struct replay *replay;
+    struct plan *plan;   /* of the journal */
+    struct scorer then;  /* who decides again */
+    struct rules *rules; /* of --rules */
+    struct engine_options options;
+    int label, amount; /* columns of the events, or -1 */
+    bool preview;
+    int64_t matrix[WORDS][WORDS], compared, differing;
+    uint64_t first_differing;
+    struct tally all, fraud;
+    int64_t labelled;
+    struct buffer body, line;
+    FILE *out;
+    char staging[PATH_MAX];
+};
+
+/* ---- who decides ---- */
+
+static struct engine_options options_of(const struct job *job, const struct switch_record *version)
+{
+    return (struct engine_options){.state = {.threads = pipe_threads(job->arguments),
+                                             .lateness_us = version->lateness_us,
+                                             .memory = pipe_memory(job->arguments)},
+                                   .reasons = (int)version->reasons,
+                                   .explain_from = version->explain_from,
+                                   .threshold = version->threshold};
+}
+
+/* The version that a switch names, as it was. */
+static int open_then(struct job *job, const struct switch_record *version, struct scorer *ret,
+                     struct error *error)
+{
+    char name[PATH_MAX], identity[FILE_SHA256_SIZE];
+    struct scorer scorer = {0};
+    struct engine_options options = options_of(job, version);
+    snprintf(name, sizeof name, "%.*s", (int)version->name.size, version->name.data);
+    int rc = version_open(name, argument_text(job->arguments, "registry"), &scorer.version, error);
+    if (rc != OK)
+        return rc;
+    scorer_identity(&scorer, &options, identity);
+    if (strlen(identity) != version->identity.size ||
+        memcmp(identity, version->identity.data, version->identity.size) != 0) {
+        scorer_close(&scorer);
+        return error_set(error, CODE_CONFLICT,
+                         "%s is not what it was when it decided; a replay needs the same files (--registry)",
+                         name);
+    }
+    *ret = scorer;
+    return OK;
+}
+
+static struct rules *rules_of(const struct switch_record *version, const struct scorer *scorer)
+{
+    return version->rules_sql.size ? scorer->version.rules : NULL;
+}
+
+/* From a switch on, whoever it names decides; --rules and --threshold stay. */
+static int follow_switch(struct job *job, const struct switch_record *version, struct error *error)
+{
+    struct scorer next;
+    bool same = !job->preview || !argument_given(job->arguments, "model");
+    if (!same)
+        return OK;
+    int rc = open_then(job, version, &next, error);
+    if (rc != OK)
+        return rc;
+    struct engine_options options = options_of(job, version);
+    struct rules *rules = job->rules ? job->rules : rules_of(version, &next);
+    if (argument_given(job->arguments, "threshold")) {
+        options.threshold = argument_real(job->arguments, "threshold");
+        rules = NULL;
+    }
+    rc = engine_switch(job->then.engine, next.version.model, rules, &options, error);
+    if (rc == OK) {
+        next.engine = job->then.engine;
+        job->then.engine = NULL;
+        scorer_close(&job->then);
+        job->then = next;
+    } else {
+        scorer_close(&next);
+    }
+    return rc;
+}
+
+static int read_rules(struct job *job, struct plan *plan, struct error *error)
+{
+    const char *path = argument_text(job->arguments, "rules");
+    char *text;
+    size_t size;
+    if (!path)
+        return OK;
+    int rc = file_read(path, LIMIT_SQL, &text, &size, error);
+    if (rc != OK)
+        return rc;
+    rc = rules_compile(text, size, path, plan, &job->rules, error);
+    free(text);
+    return rc;
+}
+
+/* What is asked about: --model, or who decided then, with --rules or --threshold. */
+static int open_decider(struct job *job, struct error *error)
+{
+    const struct switch_record *version = replay_version(job->replay);
+    const char *model = argument_text(job->arguments, "model");
+    job->options = options_of(job, version);
+    int rc = model ? version_open(model, argument_text(job->arguments, "registry"), &job->then.version, error)
+                   : open_then(job, version, &job->then, error);
+    if (rc != OK)
+        return rc;
+    struct version *opened = &job->then.version;
+    rc = read_rules(job, opened->plan, error);
+    struct rules *rules = job->rules ? job->rules : model ? opened->rules : rules_of(version, &job->then);
+    if (model)
+        job->options.threshold = opened->threshold;
+    if (argument_given(job->arguments, "threshold")) {
+        job->options.threshold = argument_real(job->arguments, "threshold");
+        rules = NULL;
+    }
+    if (job->preview)
+        job->options.reasons = 0;
+    if (rc == OK)
+        rc = engine_new(opened->plan, opened->model, rules, &job->options, &job->then.engine, error);
+    return rc == OK ? replay_prepare(job->replay, job->then.engine, error) : rc;
+}
+
+/* The events of the journal have the columns that the other plan wants. */
+static int check_events(const struct job *job, struct error *error)
+{
+    const struct schema *had = plan_events(job->plan), *wanted = plan_events(job->then.version.plan);
+    bool same = had->n == wanted->n;
+    for (int i = 0; same && i < had->n; i++)
+        same = strcmp(had->fields[i].name, wanted->fields[i].name) == 0 &&
+               type_equal(&had->fields[i].type, &wanted->fields[i].type);
+    if (same)
+        return OK;
+    return error_set(
+        error, CODE_CONFLICT,
+        "the events in the journal have other columns than the plan of %s; its CREATE TABLE has to be "
+        "that of the plan that decided",
+        argument_text(job->arguments, "model"));
+}
+
+/* ---- comparing ---- */
+
+static int word_of(int decision)
+{
+    return decision == DECISION_NONE ? DECISIONS : decision;
+}
+
+static bool is_alert(int decision)
+{
+    return decision == DECISION_REVIEW || decision == DECISION_DECLINE;
+}
+
+static void count(struct tally *tally, double amount, int then, int now)
+{
+    int words[2] = {then, now};
+    tally->events++;
+    tally->amount += amount;
+    for (int i = 0; i < 2; i++) {
+        tally->alerts[i] += is_alert(words[i]);
+        tally->declined[i] += words[i] == DECISION_DECLINE;
+        tally->alert_amount[i] += is_alert(words[i]) ? amount : 0;
+    }
+}
+
+static void write_change(struct job *job, const struct table *events, int64_t i, uint64_t seq,
+                         const struct decisions *then, const struct decisions *now)
+{
+    int id = plan_id_column(job->plan);
+    const char *words[2] = {decision_text(then->decisions[i]), decision_text(now->decisions[i])};
+    buffer_clear(&job->line);
+    buffer_format(&job->line, "{\"seq\":%" PRIu64, seq);
+    if (id >= 0) {
+        buffer_text(&job->line, ",");
+        const char *name = events->schema->fields[id].name;
+        json_write_string(&job->line, name, strlen(name));
+        buffer_text(&job->line, ":");
+        json_write_value(&events->columns[id], &events->schema->fields[id].type, i, &job->line);
+    }
+    buffer_format(&job->line, ",\"then\":\"%s\",\"now\":\"%s\"", words[0] ? words[0] : "none",
+                  words[1] ? words[1] : "none");
+    if (!isnan(then->scores[i]))
+        buffer_format(&job->line, ",\"score_then\":%.9g", (double)then->scores[i]);
+    if (!isnan(now->scores[i]))
+        buffer_format(&job->line, ",\"score_now\":%.9g", (double)now->scores[i]);
+    buffer_text(&job->line, "}\n");
+}
+
+static bool in_span(const struct job *job, const struct table *events, int64_t i)
+{
+    int column = plan_time_column(job->plan);
+    if (!argument_given(job->arguments, "span"))
+        return true;
+    struct span span = argument_span(job->arguments, "span");
+    const struct type *type = &events->schema->fields[column].type;
+    int64_t time = column_int(&events->columns[column], type, i) * (type->id == TYPE_DATE ? DAY_US : 1);
+    return time >= span.from_us && time < span.to_us;
+}
+
+static int compare_previewed(struct job *job, const struct replayed *replayed, const struct decisions *now,
+                             struct error *error)
+{
+    const struct decisions *then = &replayed->decided->decisions;
+    const struct table *events = replayed->events;
+    for (int64_t i = 0; i < now->n; i++) {
+        int a = then->decisions[i], b = now->decisions[i];
+        if (!in_span(job, events, i))
+            continue;
+        const struct column *label = job->label >= 0 ? &events->columns[job->label] : NULL;
+        double amount =
+            job->amount >= 0 && !column_is_null(&events->columns[job->amount], i)
+                ? column_double(&events->columns[job->amount], &events->schema->fields[job->amount].type, i)
+                : 0;
+        job->compared++;
+        job->matrix[word_of(a)][word_of(b)]++;
+        count(&job->all, amount, a, b);
+        if (label && !column_is_null(label, i)) {
+            const struct type *type = &events->schema->fields[job->label].type;
+            bool fraud =
+                type->id == TYPE_BOOLEAN ? column_boolean(label, i) : column_double(label, type, i) != 0;
+            job->labelled++;
+            if (fraud)
+                count(&job->fraud, amount, a, b);
+        }
+        if (a == b)
+            continue;
+        job->differing++;
+        if (!job->out)
+            continue;
+        write_change(job, events, i, replayed->seq + (uint64_t)i, then, now);
+        if (job->line.failed || fwrite(job->line.data, 1, job->line.size, job->out) != job->line.size)
+            return error_set_errno(error, errno, "cannot write the changed decisions");
+    }
+    return OK;
+}
+
+/* A plain replay is compared as the journal has it: features, scores, decisions, rules and reasons to the
+ * bit. */
+static void compare_bits(struct job *job, const struct replayed *replayed, const struct decisions *now)
+{
+    buffer_clear(&job->body);
+    record_decisions(replayed->decided->version, replayed->seq, now, &job->body);
+    bool same = job->body.size == replayed->body.size &&
+                memcmp(job->body.data, replayed->body.data, job->body.size) == 0;
+    job->compared += now->n;
+    if (same)
+        return;
+    if (!job->differing++)
+        job->first_differing = replayed->seq;
+}
+
+static int replay_all(struct job *job, struct error *error)
+{
+    struct replayed replayed;
+    struct decisions now;
+    struct progress progress;
+    bool found = true;
+    int rc = OK;
+    progress_start(&progress, "replaying", "events", 0);
+    while (rc == OK) {
+        rc = replay_next(job->replay, &found, &replayed, error);
+        if (rc != OK || !found)
+            break;
+        if (replayed.version) {
+            rc = follow_switch(job, replayed.version, error);
+            continue;
+        }
+        rc = engine_take(job->then.engine, replayed.events, &now, error);
+        if (rc == OK && job->preview)
+            rc = compare_previewed(job, &replayed, &now, error);
+        else if (rc == OK)
+            compare_bits(job, &replayed, &now);
+        progress_add(&progress, replayed.events->length);
+    }
+    progress_stop(&progress);
+    return rc;
+}
+
+/* ---- what came out ---- */
+
+static const char *word_text(int word)
+{
+    return word == DECISIONS ? "none" : decision_text(word);
+}
+
+static void print_tally(const char *name, const struct tally *tally, bool amounts)
+{
+    printf("%-22s %10lld %10lld %+10lld", name, (long long)tally->alerts[0], (long long)tally->alerts[1],
+           (long long)(tally->alerts[1] - tally->alerts[0]));
+    if (amounts)
+        printf("   %.2f -> %.2f", tally->alert_amount[0], tally->alert_amount[1]);
+    printf("\n");
+}
+
+static void print_text(const struct job *job)
+{
+    bool used[2][WORDS] = {{false}};
+    for (int a = 0; a < WORDS; a++)
+        for (int b = 0; b < WORDS; b++) {
+            used[0][a] |= job->matrix[a][b] > 0;
+            used[1][b] |= job->matrix[a][b] > 0;
+        }
+    printf("%lld decisions, %lld would differ\n\ndecided        would be\n%-14s", (long long)job->compared,
+           (long long)job->differing, "");
+    for (int b = 0; b < WORDS; b++)
+        if (used[1][b])
+            printf(" %10s", word_text(b));
+    printf("\n");
+    for (int a = 0; a < WORDS; a++) {
+        if (!used[0][a])
+            continue;
+        printf("%-14s", word_text(a));
+        for (int b = 0; b < WORDS; b++)
+            if (used[1][b])
+                printf(" %10lld", (long long)job->matrix[a][b]);
+        printf("\n");
+    }
+    printf("\n%-22s %10s %10s %10s%s\n", "reviewed or declined", "then", "now", "change",
+           job->amount >= 0 ? "   amount" : "");
+    print_tally("of all", &job->all, job->amount >= 0);
+    if (job->labelled) {
+        print_tally("of known fraud", &job->fraud, job->amount >= 0);
+        printf("(%lld events have a label, %lld of them fraud)\n", (long long)job->labelled,
+               (long long)job->fraud.events);
+    }
+}
+
+static void print_json_tally(const char *name, const struct tally *tally, const char *end)
+{
+    printf("\"%s\":{\"events\":%lld,\"amount\":%.17g,\"alerts_then\":%lld,\"alerts_now\":%lld,"
+           "\"declined_then\":%lld,\"declined_now\":%lld,\"alert_amount_then\":%.17g,"
+           "\"alert_amount_now\":%.17g}%s",
+           name, (long long)tally->events, tally->amount, (long long)tally->alerts[0],
+           (long long)tally->alerts[1], (long long)tally->declined[0], (long long)tally->declined[1],
+           tally->alert_amount[0], tally->alert_amount[1], end);
+}
+
+static void print_json(const struct job *job)
+{
+    const char *comma = "";
+    printf("{\"decisions\":%lld,\"differing\":%lld,\"changes\":[", (long long)job->compared,
+           (long long)job->differing);
+    for (int a = 0; a < WORDS; a++)
+        for (int b = 0; b < WORDS; b++)
+            if (job->matrix[a][b]) {
+                printf("%s{\"then\":\"%s\",\"now\":\"%s\",\"events\":%lld}", comma, word_text(a),
+                       word_text(b), (long long)job->matrix[a][b]);
+                comma = ",";
+            }
+    printf("],");
+    print_json_tally("all", &job->all, ",");
+    printf("\"labelled\":%lld,", (long long)job->labelled);
+    print_json_tally("fraud", &job->fraud, "}\n");
+}
+
+static int conclude(const struct job *job, struct error *error)
+{
+    bool json = argument_flag(job->arguments, "json");
+    if (job->preview) {
+        if (json)
+            print_json(job);
+        else
+            print_text(job);
+        return OK;
+    }
+    if (json)
+        printf("{\"decisions\":%lld,\"first\":%" PRIu64 ",\"equal\":%s}\n", (long long)job->compared,
+               replay_first_seq(job->replay), job->differing ? "false" : "true");
+    if (job->differing)
+        return error_set(error, CODE_MISMATCH,
+                         "the batch of event %" PRIu64
+                         " comes out otherwise than it was decided, and %lld more",
+                         job->first_differing, (long long)job->differing - 1);
+    if (!json)
+        printf("%lld decisions, from event %" PRIu64 " on: all the same to the bit\n",
+               (long long)job->compared, replay_first_seq(job->replay));
+    return OK;
+}
+
+static int find_columns(struct job *job, struct error *error)
+{
+    const char *amount = argument_text(job->arguments, "amount");
+    const struct schema *events = plan_events(job->plan);
+    int time = plan_time_column(job->plan);
+    if (argument_given(job->arguments, "span") && (time < 0 || type_is_integer(events->fields[time].type.id)))
+        return error_set(error, CODE_USAGE, "--span: the events of this plan have no dates or times");
+    job->label = plan_label_column(job->plan);
+    job->amount = amount ? schema_find(events, amount) : -1;
+    if (amount && (job->amount < 0 || events->fields[job->amount].type.id == TYPE_VARCHAR ||
+                   events->fields[job->amount].type.id == TYPE_BOOLEAN))
+        return error_set(error, CODE_USAGE, "--amount %s: the events have no such column of numbers", amount);
+    return OK;
+}
+
+static int open_out(struct job *job, struct error *error)
+{
+    const char *path = argument_text(job->arguments, "out");
+    if (!path)
+        return OK;
+    int rc = file_staging(path, job->staging, sizeof job->staging, error);
+    if (rc != OK)
+        return rc;
+    file_guard(job->staging);
+    job->out = fopen(job->staging, "we");
+    return job->out ? OK : error_set_errno(error, errno, "cannot write %s", path);
+}
+
+static int close_out(struct job *job, int rc, struct error *error)
+{
+    if (!job->staging[0])
+        return rc;
+    const char *path = argument_text(job->arguments, "out");
+    if (job->out && fclose(job->out) != 0 && rc == OK)
+        rc = error_set_errno(error, errno, "cannot write %s", path);
+    if (rc == OK)
+        rc = file_commit(job->staging, path, error);
+    else
+        remove(job->staging);
+    file_forget(job->staging);
+    return rc;
+}
+
+static int begin(struct job *job, struct error *error)
+{
+    const struct switch_record *version = replay_version(job->replay);
+    int rc = plan_compile(version->plan_sql.data, version->plan_sql.size, "the plan in the journal",
+                          &job->plan, error);
+    if (rc == OK)
+        rc = replay_start(job->replay, job->plan, error);
+    if (rc == OK)
+        rc = find_columns(job, error);
+    if (rc == OK)
+        rc = open_decider(job, error);
+    if (rc == OK)
+        rc = check_events(job, error);
+    return rc == OK ? open_out(job, error) : rc;
+}
+
+static int run(const struct arguments *arguments, struct error *error)
+{
+    struct job job = {.arguments = arguments};
+    job.preview = argument_given(arguments, "model") || argument_given(arguments, "rules") ||
+                  argument_given(arguments, "threshold");
+    if (!job.preview && (argument_given(arguments, "out") || argument_given(arguments, "amount") ||
+                         argument_given(arguments, "span")))
+        return error_set(
+            error, CODE_USAGE,
+            "--out, --amount and --span are about what others would decide: give --model, --rules or "
+            "--threshold, too");
+    buffer_init(&job.body, LIMIT_JOURNAL_RECORD);
+    buffer_init(&job.line, LIMIT_JSON_LINE);
+    int rc = replay_open(NULL, argument_text(arguments, "state"), &job.replay, error);
+    if (rc == OK) {
+        rc = begin(&job, error);
+        if (rc == OK)
+            rc = replay_all(&job, error);
+        rc = close_out(&job, rc, error);
+    }
+    if (rc == OK)
+        rc = conclude(&job, error);
+    scorer_close(&job.then);
+    rules_unref(job.rules);
+    plan_unref(job.plan);
+    replay_close(job.replay);
+    buffer_done(&job.body);
+    buffer_done(&job.line);
+    return rc;
+}
+
+static const struct option options[] = {
+    {.name = "state",
+     .kind = OPTION_TEXT,
+     .argument = "DIR",
+     .required = true,
+     .text = "The directory of `run --state`. No run may have it at the same time."},
+    {.name = "rules",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .text = "What would these rules have decided?"},
+    {.name = "model",
+     .kind = OPTION_TEXT,
+     .argument = "MODEL",
+     .text = "What would this version have decided? Its plan may be another, over the same events."},
+    PIPE_OPTION_THRESHOLD,
+    {.name = "span",
+     .kind = OPTION_SPAN,
+     .argument = "FROM..TO",
+     .text = "Compare decisions about events of these times only; windows are those of the whole history."},
+    {.name = "amount",
+     .kind = OPTION_TEXT,
+     .argument = "COLUMN",
+     .text = "Also add up this column of the events that are reviewed or declined."},
+    {.name = "out",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .text = "Write every decision that would change, as JSON lines."},
+    {.name = "json", .kind = OPTION_FLAG, .text = "Print the result as JSON."},
+    PIPE_OPTION_REGISTRY,
+    PIPE_OPTION_THREADS,
+    PIPE_OPTION_MEMORY,
+    {0},
+};
+
+const struct command command_replay = {
+    .name = "replay",
+    .summary = "Decide past events again: to the bit, or as other rules or another model would.",
+    .positionals = "",
+    .example = "shrike replay --state state --rules stricter.sql --amount amount",
+    .options = options,
+    .run = run,
+};
