@@ -99,6 +99,7 @@ int durable_history(struct durable *durable, uint64_t seq, durable_each *each, v
 
 /* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
 int durable_snapshot(struct durable *durable, bool wait, struct error *error);
+bool durable_snapshot_runs(struct durable *durable);
 
 bool durable_failed(const struct durable *durable);
 struct engine *durable_engine(struct durable *durable);

@@ -113,6 +113,12 @@ void durable_reap(struct durable *durable, bool wait)
     ended(durable, made);
 }
 
+bool durable_snapshot_runs(struct durable *durable)
+{
+    durable_reap(durable, false);
+    return durable->child != 0;
+}
+
 /* What a child is given. */
 struct making {
     struct durable *durable;

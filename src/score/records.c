@@ -182,6 +182,38 @@ static int make_room(struct decided *decided, size_t n, size_t reasons, struct e
     return OK;
 }
 
+static void refer(struct decided *decided, size_t n, size_t reasons, bool rules)
+{
+    decided->decisions = (struct decisions){.n = (int64_t)n,
+                                            .features = &decided->features,
+                                            .scores = decided->scores,
+                                            .decisions = decided->words,
+                                            .reasons = reasons ? decided->reasons : NULL,
+                                            .reasons_per_row = (int)reasons,
+                                            .rules_fired = rules ? decided->fired : NULL};
+}
+
+int decided_copy(const struct decisions *decisions, int64_t from, int64_t n, struct decided *ret,
+                 struct error *error)
+{
+    size_t rows = (size_t)n, reasons = (size_t)decisions->reasons_per_row;
+    table_clear(&ret->features);
+    int rc = table_append(&ret->features, decisions->features, from, n, error);
+    if (rc == OK)
+        rc = make_room(ret, rows, reasons, error);
+    if (rc != OK)
+        return rc;
+    memcpy(ret->scores, decisions->scores + from, rows * sizeof *ret->scores);
+    memcpy(ret->words, decisions->decisions + from, rows);
+    if (decisions->rules_fired)
+        memcpy(ret->fired, decisions->rules_fired + from, rows * sizeof *ret->fired);
+    if (reasons)
+        memcpy(ret->reasons, decisions->reasons + (size_t)from * reasons,
+               rows * reasons * sizeof *ret->reasons);
+    refer(ret, rows, reasons, decisions->rules_fired != NULL);
+    return OK;
+}
+
 static int check_decisions(const struct decided *decided, size_t n, size_t reasons, struct error *error)
 {
     for (size_t i = 0; i < n; i++)
@@ -226,13 +258,7 @@ int record_read_decisions(const void *body, size_t size, struct decided *ret, st
     rc = ended(&rest, "decisions", error);
     if (rc == OK)
         rc = check_decisions(ret, n, reasons, error);
-    ret->decisions = (struct decisions){.n = (int64_t)n,
-                                        .features = &ret->features,
-                                        .scores = ret->scores,
-                                        .decisions = ret->words,
-                                        .reasons = reasons ? ret->reasons : NULL,
-                                        .reasons_per_row = (int)reasons,
-                                        .rules_fired = marks[1] ? ret->fired : NULL};
+    refer(ret, n, reasons, marks[1]);
     return rc;
 }
 

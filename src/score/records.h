@@ -52,6 +52,9 @@ struct decided {
 int decided_init(struct decided *ret, struct schema *features, struct error *error);
 void decided_done(struct decided *decided);
 int record_read_decisions(const void *body, size_t size, struct decided *ret, struct error *error);
+/* Rows [from, from + n) of decisions that somebody else owns. Leaves version and seq. */
+int decided_copy(const struct decisions *decisions, int64_t from, int64_t n, struct decided *ret,
+                 struct error *error);
 /* Only the seq of the first event and their number. */
 int record_read_decisions_head(const void *body, size_t size, uint64_t *ret_seq, uint32_t *ret_version,
                                struct error *error);
