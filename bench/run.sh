@@ -17,3 +17,6 @@ bench/forest.py
 cmake --build --preset release --target bench_load
 echo "== bench/load.py"
 bench/load.py
+cmake --build --preset release --target bench_durable
+echo "== bench/durable.py"
+bench/durable.py
