@@ -18,6 +18,7 @@ PEER = ROOT / "bench/peer_forest.py"
 MODELS = Path(os.environ.get("SHRIKE_DATA", ROOT.parent / "shared")) / "models"
 LIBRARIES = next((ROOT / ".deps/venv-bench/lib").glob("python3*"), Path("absent")) / "site-packages"
 XGBOOST = LIBRARIES / "xgboost/lib/libxgboost.so"
+NEWEST = ROOT / ".deps/xgboost-newest/xgboost/lib/libxgboost.so"
 LIGHTGBM = LIBRARIES / "lightgbm/lib/lib_lightgbm.so"
 # Of every process one thread; those that do not listen are pinned to one core all the same.
 ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -69,6 +70,16 @@ def published(folder):
     if not models:
         print(f"{MODELS} is absent: no published models")
     return models
+
+
+def trained(folder):
+    """Models of other sources, trained here."""
+    data = MODELS.parent / "data/handbook"
+    path, rows = folder / "handbook.json", folder / "handbook.f32"
+    if (data / "features_published.parquet").exists():
+        yield Model("handbook", path, rows, int(prepare("handbook", data, path, rows)[-1]))
+    path, rows = folder / "digits.json", folder / "digits.f32"
+    yield Model("digits", path, rows, int(prepare("digits", path, rows)[-1]))
 
 
 def batches(model, rounds):
@@ -123,12 +134,17 @@ def lightgbm(model, folder, rounds, with_lleaves):
         show(f"LightGBM, 100 trees of 255 leaves, rows of {model.name}: {title}", times)
 
 
-def contributions(model, rounds):
+def contributions(model, folder, rounds):
     few = head(model, 200)
     contenders = {
         "Shrike": lambda: from_c("shrike", few, 200, "--explain"),
         "XGBoost 3.2": lambda: from_c(XGBOOST, few, 200, "--explain"),
     }
+    if NEWEST.exists():
+        path = folder / f"{model.name}.saved.json"
+        prepare("save", model.path, path)
+        saved = Model(model.name, path, few.rows, few.features)
+        contenders["the newest XGBoost, 3.4"] = lambda: from_c(NEWEST, saved, 200, "--explain")
     show(f"{model.name}: contributions", alternate(contenders, rounds))
 
 
@@ -184,10 +200,10 @@ def main():
         folder = Path(folder)
         print(machine())
         models = published(folder)
-        for model in models:
+        for model in [*models, *trained(folder)]:
             batches(model, arguments.rounds)
             rows(model, folder, arguments.rounds, not arguments.quick)
-            contributions(model, arguments.rounds)
+            contributions(model, folder, arguments.rounds)
             if len(os.sched_getaffinity(0)) > 1:
                 threads(model, arguments.rounds)
         if models:

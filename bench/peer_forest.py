@@ -30,6 +30,46 @@ def train(trees, depth, features, model, target):
     x.tofile(target)
 
 
+def fit(x, y, model):
+    import xgboost
+
+    settings = {"objective": "binary:logistic", "max_depth": 8, "tree_method": "hist", "nthread": 1}
+    xgboost.train(settings | {"seed": 1}, xgboost.DMatrix(x, y), 100).save_model(model)
+
+
+def handbook(folder, model, target):
+    """The published features and labels of the simulated card payments."""
+    import duckdb
+
+    table = duckdb.sql(
+        f"SELECT f.* EXCLUDE (tx_id), t.amount, t.is_fraud FROM '{folder}/features_published.parquet' f "
+        f"JOIN '{folder}/transactions.parquet' t USING (tx_id) ORDER BY tx_id LIMIT 300000"
+    )
+    x = np.stack(list(table.fetchnumpy().values()), axis=1).astype(np.float32)
+    fit(x[:-20000, :-1], x[:-20000, -1], model)
+    np.ascontiguousarray(x[-20000:, :-1]).tofile(target)
+    print(x.shape[1] - 1)
+
+
+def digits(model, target):
+    """Scanned digits of 64 pixels, which scikit-learn carries: whether one is 5 or more."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x = x.astype(np.float32)
+    fit(x, (y >= 5).astype(np.float32), model)
+    np.tile(x, (11, 1)).tofile(target)
+    print(x.shape[1])
+
+
+def save(model, target):
+    """The model in the words of XGBoost 3.2: its successors do not read the oldest."""
+    import xgboost
+
+    xgboost.set_config(verbosity=0)
+    xgboost.Booster(model_file=model).save_model(target)
+
+
 def lightgbm(source, features, model):
     import lightgbm
 
@@ -102,6 +142,7 @@ def time_rows(library, model, source, features, batch):
 
 
 COMMANDS = {"rows": rows, "train": train, "lightgbm": lightgbm, "tl2cgen": tl2cgen, "time": time_rows}
+COMMANDS |= {"handbook": handbook, "digits": digits, "save": save}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # of models written by old versions
