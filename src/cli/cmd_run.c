@@ -241,12 +241,30 @@ static void print_summary(const struct job *job)
 {
     char size[UNITS_TEXT_SIZE];
     struct state_counters counters;
+    int64_t repeated = job->state ? run_state_repeated(job->state) : 0;
     state_counters(engine_state(job->scorer.engine), &counters);
     log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
-             (long long)(job->seq - counters.filtered), (long long)job->dead, (long long)counters.too_late);
+             (long long)(job->seq - counters.filtered - repeated), (long long)job->dead,
+             (long long)counters.too_late);
+    if (repeated)
+        log_line(LOG_INFO, "%lld events were there before, and have their decision", (long long)repeated);
     pipe_report_filtered(&counters);
     log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
+}
+
+/* An event under an id that another one has: it is set aside. */
+static int conflict(void *context, const struct table *events, int64_t i, uint64_t seq, struct error *error)
+{
+    struct job *job = context;
+    struct error why = {0};
+    int id = plan_id_column(job->scorer.version.plan);
+    job->seq--;
+    error_set(&why, CODE_CONFLICT, "event %llu has this %s, and other values", (unsigned long long)seq,
+              events->schema->fields[id].name);
+    error_at(&why, job->source[0] ? job->source + strlen("source ") : "standard input",
+             events->first_row ? events->first_row + i : 0, 0);
+    return set_aside(job, &why, error);
 }
 
 static int open_engine(struct job *job, struct error *error)
@@ -257,7 +275,8 @@ static int open_engine(struct job *job, struct error *error)
     if (!argument_given(arguments, "state"))
         return scorer_open(arguments, reasons, threads, &job->scorer, error);
     int rc = scorer_open_version(arguments, reasons, threads, &job->scorer, &options, error);
-    return rc == OK ? run_state_open(arguments, &job->scorer, &options, &job->state, error) : rc;
+    return rc == OK ? run_state_open(arguments, &job->scorer, &options, conflict, job, &job->state, error)
+                    : rc;
 }
 
 static int run(const struct arguments *arguments, struct error *error)
@@ -309,6 +328,13 @@ static const struct option options[] = {
      .text =
          "Keep windows, events and decisions in this directory: a restart goes on where the last run ended, "
          "however it ended. Each decision is in a sink file once."},
+    {.name = "dedupe",
+     .kind = OPTION_DURATION,
+     .argument = "DURATION",
+     .fallback = "0",
+     .text =
+         "With --state: know the ids (PRIMARY KEY) of events for so long. One that comes again has its first "
+         "decision; another one under its id is set aside. 0: ids are not looked at."},
     {.name = "fsync",
      .kind = OPTION_CHOICE,
      .argument = "commit|interval|never",

@@ -28,6 +28,10 @@ struct waiting {
 
 struct run_state {
     struct durable *durable;
+    bool looks; /* at ids */
+    run_conflict *conflict;
+    void *context;
+    int64_t repeated;
     struct scorer *scorer;
     char *sink; /* "sink PATH", as the journal knows it */
     int file;   /* standard output for "-" */
@@ -39,6 +43,7 @@ struct run_state {
     uint64_t seq, bytes; /* of the last decision that is out; the file's length */
     uint64_t noted_seq, noted_bytes;
     int64_t noted_ns;
+    uint64_t asked; /* whose first decision is looked for */
 };
 
 static int write_all(struct run_state *state, const char *data, size_t size, struct error *error)
@@ -161,15 +166,96 @@ static int take_rows(struct run_state *state, const struct table *events, int64_
     return rc == OK ? take_rows(state, events, from + n / 2, n - n / 2, source, position, error) : rc;
 }
 
+/* The first decision about an event again: only to standard output, a file has it. */
+static int answer(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
+                  struct error *error)
+{
+    struct run_state *state = context;
+    int64_t i = (int64_t)(state->asked - seq);
+    if (i < 0 || i >= decisions->n)
+        return error_set(error, CODE_INTERNAL, "the decision about event %llu is not where it should be",
+                         (unsigned long long)state->asked);
+    buffer_clear(&state->lines);
+    scored_json(state->scorer, events, decisions, i, (int64_t)state->asked, &state->lines);
+    buffer_text(&state->lines, "\n");
+    int rc = buffer_check(&state->lines, "a decision", error);
+    if (rc == OK)
+        rc = write_all(state, state->lines.data, state->lines.size, error);
+    buffer_clear(&state->lines);
+    state->asked = 0;
+    return rc == OK ? CODE_INTERRUPTED : rc; /* it was the one */
+}
+
+static int answer_again(struct run_state *state, uint64_t seq, struct error *error)
+{
+    struct error own = {0};
+    state->repeated++;
+    if (state->grows)
+        return OK;
+    int rc = emit_all(state, error);
+    if (rc != OK)
+        return rc;
+    state->asked = seq;
+    rc = durable_history(state->durable, seq, answer, state, &own);
+    if (rc == CODE_NOT_FOUND) {
+        log_line(LOG_WARNING, "event %llu is there again; its decision is no longer in the journal",
+                 (unsigned long long)seq);
+        return OK;
+    }
+    if (rc == CODE_INTERRUPTED && !state->asked)
+        return OK;
+    if (error)
+        *error = own;
+    return rc;
+}
+
+/* At most LIMIT_DURABLE_ROWS events, of which some may be known. */
+static int take_unknown(struct run_state *state, const struct table *events, const char *source,
+                        int64_t position, struct error *error)
+{
+    uint8_t known[LIMIT_DURABLE_ROWS];
+    uint64_t seqs[LIMIT_DURABLE_ROWS];
+    struct table rest = {0};
+    int64_t from = 0, n = events->length;
+    int rc = table_init(&rest, events->schema, error);
+    while (rc == OK && from < n) {
+        table_clear(&rest);
+        rc = table_append(&rest, events, from, n - from, error);
+        if (rc == OK)
+            rc = durable_look(state->durable, &rest, known, seqs, error);
+        int64_t new = 0;
+        while (rc == OK && new < n - from && known[new] == DURABLE_NEW)
+            new ++;
+        if (rc == OK && new)
+            rc = take_rows(state, events, from, new, source, position, error);
+        from += new;
+        for (; rc == OK && from < n && known[new] != DURABLE_NEW && known[new] != DURABLE_LATER;
+             from++, new ++)
+            rc = known[new] == DURABLE_AGAIN
+                     ? answer_again(state, seqs[new], error)
+                     : state->conflict(state->context, events, from, seqs[new], error);
+    }
+    table_done(&rest);
+    return rc;
+}
+
+int64_t run_state_repeated(const struct run_state *state)
+{
+    return state->repeated;
+}
+
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error)
 {
-    int rc = OK;
-    if (events->length <= LIMIT_DURABLE_ROWS)
+    int rc = events->length > LIMIT_DURABLE_ROWS ? CODE_LIMIT : OK;
+    if (rc == OK && state->looks)
+        rc = take_unknown(state, events, source, position, error);
+    else if (rc == OK)
         rc = take_some(state, events, source, position, error);
-    else
-        rc = CODE_LIMIT;
-    if (rc == CODE_LIMIT && !durable_failed(state->durable) && events->length > 1) {
+    else if (state->looks)
+        return error_set(error, CODE_USAGE, "--batch: at most %d events at once with --dedupe",
+                         LIMIT_DURABLE_ROWS);
+    if (rc == CODE_LIMIT && !state->looks && !durable_failed(state->durable) && events->length > 1) {
         error_clear(error);
         rc = OK;
         for (int64_t from = 0; rc == OK && from < events->length; from += LIMIT_DURABLE_ROWS / 2) {
@@ -274,6 +360,7 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
                                           : strcmp(sync, "interval") == 0 ? JOURNAL_SYNC_INTERVAL
                                                                           : JOURNAL_SYNC_NEVER,
                                   .interval_ms = 100,
+                                  .dedupe_us = argument_integer(arguments, "dedupe"),
                                   .snapshot_bytes = (uint64_t)argument_integer(arguments, "snapshot-every"),
                                   .retain_bytes = (uint64_t)argument_integer(arguments, "retain")};
     int rc = durable_open(&version, &how, &state->durable, &recovery, error);
@@ -285,12 +372,16 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
 }
 
 int run_state_open(const struct arguments *arguments, struct scorer *scorer,
-                   const struct engine_options *options, struct run_state **ret, struct error *error)
+                   const struct engine_options *options, run_conflict *conflict, void *context,
+                   struct run_state **ret, struct error *error)
 {
     struct run_state *state = memory_new(1, sizeof *state);
     if (!state)
         return error_set(error, CODE_MEMORY, "no memory for the run");
     state->scorer = scorer;
+    state->conflict = conflict;
+    state->context = context;
+    state->looks = argument_integer(arguments, "dedupe") > 0;
     state->file = -1;
     buffer_init(&state->lines, LINES_MOST);
     int rc = open_durable(arguments, state, options, error);

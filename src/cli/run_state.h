@@ -12,9 +12,14 @@
 
 struct run_state;
 
+/* An event under the id of another: seq is that one's. */
+typedef int run_conflict(void *context, const struct table *events, int64_t i, uint64_t seq,
+                         struct error *error);
+
 /* Opens --state and --sink; the scorer's engine is then that of the state. */
 int run_state_open(const struct arguments *arguments, struct scorer *scorer,
-                   const struct engine_options *options, struct run_state **ret, struct error *error);
+                   const struct engine_options *options, run_conflict *conflict, void *context,
+                   struct run_state **ret, struct error *error);
 
 /* How many rows of a source have been taken before. */
 int64_t run_state_taken(const struct run_state *state, const char *source);
@@ -23,6 +28,9 @@ int64_t run_state_taken(const struct run_state *state, const char *source);
  * their decisions are out when this returns. */
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error);
+
+/* Events that were there again, as they were before. */
+int64_t run_state_repeated(const struct run_state *state);
 
 /* Waits for what is on its way, and closes. `rc` is how the run went: after a failure nothing more is taken
  * for good than what the journal has. Takes NULL. */

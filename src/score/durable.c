@@ -138,6 +138,9 @@ int durable_take(struct durable *durable, const struct table *events, struct dur
         rc = durable_note(durable, head.source, batch->source_position, 0, error);
     if (rc != OK)
         return rc;
+    rc = durable_note_ids(durable, events, place.seq, error);
+    if (rc != OK)
+        return durable_fail(durable, rc, error);
     rc = durable_decide(durable, events, place.seq, ret, error);
     if (rc != OK)
         return rc;
@@ -196,6 +199,8 @@ static void done(struct durable *durable)
     for (int i = 0; i < durable->n_reached; i++)
         free(durable->reached[i].what);
     buffer_done(&durable->body);
+    buffer_done(&durable->row);
+    ids_free(durable->ids);
     free(durable->name);
     free(durable->identity);
     engine_free(durable->engine);

@@ -46,6 +46,7 @@ struct durable_options {
     uint64_t segment_bytes;  /* 0: LIMIT_JOURNAL_SEGMENT */
     uint64_t snapshot_bytes; /* of the journal between two snapshots; 0: LIMIT_SNAPSHOT_EVERY */
     uint64_t retain_bytes;   /* of the journal kept for replay, beyond what a restart needs */
+    int64_t dedupe_us;       /* how long ids are kept; 0: they are not looked at */
     bool in_process;         /* snapshots are made by this process while events wait: for tests */
 };
 
@@ -76,8 +77,20 @@ struct durable_batch {
     uint64_t position;        /* out: to commit before anyone is told */
 };
 
-/* At most LIMIT_DURABLE_ROWS events. ret as of engine_take. CODE_INVALID, CODE_LIMIT, CODE_NO_SPACE: nothing
- * was taken. */
+/* Whether events were taken before, by the plan's id. */
+enum durable_known {
+    DURABLE_NEW,
+    DURABLE_AGAIN,    /* it was, in all columns alike: its seq is given */
+    DURABLE_CONFLICT, /* another event was, under its id: that one's seq is given */
+    DURABLE_LATER     /* an earlier row of these has its id: look again when that was taken */
+};
+/* Of each row of at most LIMIT_DURABLE_ROWS: enum durable_known, and the seq. All are new where ids are not
+ * looked at. */
+int durable_look(struct durable *durable, const struct table *events, uint8_t *ret_known, uint64_t *ret_seqs,
+                 struct error *error);
+
+/* At most LIMIT_DURABLE_ROWS events, new ones. ret as of engine_take. CODE_INVALID, CODE_LIMIT,
+ * CODE_NO_SPACE: nothing was taken. */
 int durable_take(struct durable *durable, const struct table *events, struct durable_batch *batch,
                  struct decisions *ret, struct error *error);
 int durable_commit(struct durable *durable, uint64_t position, struct error *error);

@@ -56,6 +56,8 @@ static int take_events(struct durable *durable, struct undecided *undecided, con
                        (long long)undecided->events.length);
     if (rc == OK && head.source.size)
         rc = durable_note(durable, head.source, head.position, 0, error);
+    if (rc == OK)
+        rc = durable_note_ids(durable, &undecided->events, record->seq, error);
     undecided->waits = true;
     undecided->seq = record->seq;
     durable->seq = record->seq + record->count - 1;
@@ -244,9 +246,14 @@ int durable_open(const struct durable_version *version, const struct durable_opt
     durable->model = model_ref(version->model);
     durable->rules = version->rules ? rules_ref(version->rules) : NULL;
     buffer_init(&durable->body, LIMIT_JOURNAL_RECORD);
+    buffer_init(&durable->row, LIMIT_JOURNAL_RECORD);
     durable->name = memory_text(version->name, strlen(version->name));
-    int rc = durable->name ? open_journal(durable, &recovery, error)
-                           : error_set(error, CODE_MEMORY, "no memory for the engine");
+    int rc = durable->name ? OK : error_set(error, CODE_MEMORY, "no memory for the engine");
+    if (rc == OK && options->dedupe_us > 0 && plan_id_column(version->plan) < 0)
+        rc = error_set(error, CODE_USAGE,
+                       "ids are asked for, and the plan has none: give its table a PRIMARY KEY");
+    if (rc == OK)
+        rc = open_journal(durable, &recovery, error);
     if (rc == OK)
         rc = recover(durable, version, &recovery, error);
     if (rc != OK) {

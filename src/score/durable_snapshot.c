@@ -58,10 +58,28 @@ static int write_block(void *context, const void *data, size_t size, struct erro
     return snapshot_put(context, SNAPSHOT_STATE, data, size, error);
 }
 
+static int write_ids_block(void *context, const void *data, size_t size, struct error *error)
+{
+    return snapshot_put(context, SNAPSHOT_IDS, data, size, error);
+}
+
+static int write_ids(const struct durable *durable, struct snapshot_writer *writer, struct error *error)
+{
+    struct bytes_out out;
+    int rc = bytes_out_init(&out, write_ids_block, writer, error);
+    if (rc != OK)
+        return rc;
+    bytes_put_i64(&out, durable->high);
+    ids_save(durable->ids, &out);
+    return bytes_out_finish(&out);
+}
+
 static int write_all(struct durable *durable, struct snapshot_writer *writer, const struct buffer *places,
                      struct error *error)
 {
     int rc = snapshot_put(writer, SNAPSHOT_PLACES, places->data, places->size, error);
+    if (rc == OK && durable->ids)
+        rc = write_ids(durable, writer, error);
     if (rc == OK)
         rc = engine_save(durable->engine, write_block, writer, error);
     return rc == OK ? snapshot_finish(writer, error) : rc;
@@ -178,29 +196,70 @@ int durable_snapshot(struct durable *durable, bool wait, struct error *error)
 
 /* ---- reading ---- */
 
-int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+/* Blocks of one kind; at the first of another it ends, and that one stays at hand. */
+static int read_blocks(struct snapshot_loading *loading, uint32_t kind, void *data, size_t capacity,
+                       size_t *ret_size, struct error *error)
 {
-    struct snapshot_loading *loading = context;
-    bool found = true;
+    *ret_size = 0;
     while (loading->at == loading->block.size) {
-        int rc = snapshot_next(loading->reader, &found, &loading->block, error);
+        int rc = snapshot_next(loading->reader, &loading->found, &loading->block, error);
+        loading->at = 0;
         if (rc != OK)
             return rc;
-        loading->at = 0;
-        if (!found)
+        if (!loading->found) {
             loading->block.size = 0;
-        if (!found)
-            break;
-        if (loading->block.kind != SNAPSHOT_STATE)
-            return error_set(error, CODE_CORRUPT, "a block of kind %u where the windows' state should be",
-                             loading->block.kind);
+            return OK;
+        }
     }
+    if (loading->block.kind != kind)
+        return OK;
     size_t left = loading->block.size - loading->at, n = left < capacity ? left : capacity;
-    if (n)
-        memcpy(data, (const char *)loading->block.data + loading->at, n);
+    memcpy(data, (const char *)loading->block.data + loading->at, n);
     loading->at += n;
     *ret_size = n;
     return OK;
+}
+
+static int read_ids(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+{
+    return read_blocks(context, SNAPSHOT_IDS, data, capacity, ret_size, error);
+}
+
+/* Ids that nobody asks for are passed by. */
+int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+{
+    struct snapshot_loading *loading = context;
+    int rc = read_blocks(loading, SNAPSHOT_STATE, data, capacity, ret_size, error);
+    while (rc == OK && *ret_size == 0 && loading->found && loading->block.kind == SNAPSHOT_IDS) {
+        loading->at = loading->block.size;
+        rc = read_blocks(loading, SNAPSHOT_STATE, data, capacity, ret_size, error);
+    }
+    if (rc == OK && *ret_size == 0 && loading->found)
+        rc = error_set(error, CODE_CORRUPT, "a block of kind %u where the windows' state should be",
+                       loading->block.kind);
+    return rc;
+}
+
+static int load_ids(struct durable *durable, struct snapshot_loading *loading, struct error *error)
+{
+    struct bytes_in in;
+    if (!durable->ids)
+        return OK;
+    int rc = bytes_in_init(&in, read_ids, loading, error);
+    if (rc != OK)
+        return rc;
+    /* There are none where nobody asked for them before: they are known from now on. */
+    size_t n;
+    rc = read_ids(loading, in.block, BYTES_BLOCK, &n, error);
+    in.size = n;
+    if (rc == OK && n) {
+        durable->high = bytes_get_i64(&in);
+        ids_load(durable->ids, &in);
+        bytes_at_end(&in);
+        rc = in.rc;
+    }
+    bytes_in_done(&in);
+    return rc;
 }
 
 /* The record that stands behind its size at *at. */
@@ -278,7 +337,9 @@ static int load_one(struct durable *durable, struct snapshot_reader *reader, str
     if (!found)
         return error_set(error, CODE_CORRUPT, "a snapshot is empty");
     rc = read_places(durable, &loading.block, error);
-    loading.block.size = 0;
+    loading.at = loading.block.size;
+    if (rc == OK)
+        rc = load_ids(durable, &loading, error);
     if (rc == OK)
         rc = engine_load(durable->engine, snapshot_read_state, &loading, error);
     durable->seq = head->seq;
@@ -297,6 +358,11 @@ static int begin_anew(struct durable *durable, struct error *error)
     durable->identity = memory_text("", 0);
     if (!durable->identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
+    ids_free(durable->ids);
+    durable->ids = durable->options.dedupe_us > 0 ? ids_new(durable->options.dedupe_us) : NULL;
+    durable->high = INT64_MIN / 2;
+    if (durable->options.dedupe_us > 0 && !durable->ids)
+        return error_set(error, CODE_MEMORY, "no memory for the ids of events");
     engine_free(durable->engine);
     durable->engine = NULL;
     return durable_new_engine(durable, error);

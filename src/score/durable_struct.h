@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "score/durable.h"
+#include "score/ids.h"
 
 /* How far a source or a sink has come. */
 struct reached {
@@ -32,6 +33,9 @@ struct durable {
     uint32_t version; /* the number of its switch */
     struct engine *engine;
     struct buffer body;
+    struct ids *ids; /* NULL: they are not looked at */
+    int64_t high;    /* the largest time of an event taken */
+    struct buffer row;
     struct reached reached[LIMIT_POSITIONS];
     int n_reached;
     uint64_t position, seq;   /* of the last record and the last event that the windows have seen */
@@ -45,8 +49,11 @@ struct durable {
     struct error failure;
 };
 
-/* What a snapshot's blocks are. */
-enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES };
+/* What a snapshot's blocks are: places, then ids, then the windows. */
+enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES, SNAPSHOT_IDS };
+
+/* Events that are taken, from `seq` on, become known by their ids. */
+int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error);
 
 /* What a snapshot's first block says of who decides; *ret_at: what follows it. */
 int snapshot_version(const struct snapshot_block *block, struct switch_record *ret, size_t *ret_at,
@@ -56,6 +63,7 @@ struct snapshot_loading {
     struct snapshot_reader *reader;
     struct snapshot_block block;
     size_t at;
+    bool found;
 };
 int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error);
 

@@ -202,7 +202,7 @@ int replay_prepare(struct replay *replay, struct engine *engine, struct error *e
     int rc = open_base(replay, &loading.reader, error);
     if (rc == OK)
         rc = snapshot_next(loading.reader, &found, &loading.block, error);
-    loading.block.size = 0;
+    loading.at = loading.block.size;
     if (rc == OK)
         rc = engine_load(engine, snapshot_read_state, &loading, error);
     snapshot_reader_free(loading.reader);

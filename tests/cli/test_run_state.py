@@ -344,3 +344,81 @@ def test_a_damaged_snapshot_is_left_out(shrike, project, expected, tmp_path):
     result = shrike(*run, cwd=project, check=True)
     assert "is left out" in result.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == expected
+
+
+def test_an_event_that_comes_again_gets_its_first_decision(binary, project, tmp_path, expected):
+    command = [
+        str(binary),
+        "run",
+        "models:/m/1",
+        "--source",
+        "-",
+        "--sink",
+        "-",
+        "--explain",
+        "1",
+        "--lateness",
+        "1h",
+        "--dedupe",
+        "30d",
+        "--dead-letters",
+        str(tmp_path / "letters.jsonl"),
+        "--state",
+        str(tmp_path / "state"),
+    ]
+    lines = (project / "a.jsonl").read_bytes().splitlines()[:40]
+    wanted = expected.splitlines()[:40]
+
+    def ask(process, line):
+        process.stdin.write(line + b"\n")
+        process.stdin.flush()
+        return process.stdout.readline().rstrip(b"\n")
+
+    for part in range(2):
+        process = subprocess.Popen(
+            command, cwd=project, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for i in range(part * 20, part * 20 + 20):
+            assert ask(process, lines[i]) == wanted[i]
+            # Also those that were taken before the restart.
+            assert ask(process, lines[i // 2]) == wanted[i // 2]
+        changed = json.loads(lines[3])
+        changed["amount"] += 1
+        process.stdin.write(json.dumps(changed).encode() + b"\n")
+        process.stdin.close()
+        assert process.wait() == 0
+        assert process.stdout.read() == b""
+    letters = (tmp_path / "letters.jsonl").read_text()
+    assert letters.count("event 4 has this id, and other values") == 2
+
+
+def test_repeated_lines_of_a_file_are_decided_once(shrike, project, tmp_path):
+    lines = (project / "b.jsonl").read_text().splitlines()[:3000]
+    draw = random.Random(9)
+    repeated = []
+    for i, line in enumerate(lines):
+        repeated.append(line)
+        while draw.random() < 0.3:
+            repeated.append(lines[draw.randrange(max(0, i - 100), i + 1)])
+    (tmp_path / "plain.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "repeated.jsonl").write_text("\n".join(repeated) + "\n")
+    run = ["run", "models:/m/1", "--lateness", "1h"]
+    shrike(
+        *run, "--source", tmp_path / "plain.jsonl", "--sink", tmp_path / "a.jsonl", cwd=project, check=True
+    )
+    result = shrike(
+        *run,
+        "--source",
+        tmp_path / "repeated.jsonl",
+        "--sink",
+        tmp_path / "b.jsonl",
+        "--state",
+        tmp_path / "state",
+        "--dedupe",
+        "30d",
+        cwd=project,
+        check=True,
+    )
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+    assert f"{len(repeated) - len(lines)} events were there before" in result.stderr
+    assert "3000 events scored" in result.stderr

@@ -190,6 +190,7 @@ static int start(struct world *world, struct durable **ret, struct error *error)
                                       .segment_bytes = 20000,
                                       .snapshot_bytes = 1 + (uint64_t)random_below(&world->random, 20000),
                                       .retain_bytes = 1 << 30,
+                                      .dedupe_us = INT64_C(1) << 50,
                                       .in_process = true};
     struct durable_recovery recovery;
     int rc = durable_open(&version, &options, ret, &recovery, error);
@@ -199,6 +200,29 @@ static int start(struct world *world, struct durable **ret, struct error *error)
         world->decided += (int64_t)recovery.decided_again;
     }
     return rc;
+}
+
+/* An event that was taken is known by its id, whatever restarts there were; another one under it is not it.
+ */
+static void look(struct world *world, struct durable *durable, int64_t taken)
+{
+    struct table rows;
+    uint8_t known[3];
+    uint64_t seqs[3];
+    int64_t i = random_below(&world->random, EVENTS);
+    bool old = i < taken;
+    if (table_init(&rows, world->events.schema, NULL) != OK ||
+        table_append(&rows, &world->events, i, 1, NULL) != OK ||
+        table_append(&rows, &world->events, i, 1, NULL) != OK ||
+        table_append(&rows, &world->events, i, 1, NULL) != OK)
+        abort();
+    ((int32_t *)rows.columns[3].data)[2]++;
+    if (durable_look(durable, &rows, known, seqs, NULL) != OK ||
+        known[0] != (old ? DURABLE_AGAIN : DURABLE_NEW) ||
+        known[1] != (old ? DURABLE_AGAIN : DURABLE_LATER) ||
+        known[2] != (old ? DURABLE_CONFLICT : DURABLE_LATER) || (old && seqs[2] != (uint64_t)i + 1))
+        stop("an id is not known as it should be", NULL);
+    table_done(&rows);
 }
 
 /* Sends what the engine does not have yet, until the end or until it fails. */
@@ -221,6 +245,7 @@ static int send(struct world *world, struct durable *durable, struct error *erro
         if (table_init(&batch, world->events.schema, NULL) != OK ||
             table_append(&batch, &world->events, from, n, NULL) != OK)
             abort();
+        look(world, durable, from);
         rc = durable_take(durable, &batch, &about, &decisions, error);
         if (rc == OK && about.seq != (uint64_t)from + 1)
             stop("a batch has another seq than its place", NULL);

@@ -1,0 +1,86 @@
+/* Ids in the durable engine: which events are known. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/units.h"
+#include "score/durable_struct.h"
+#include "table/packed.h"
+
+/* All columns of a row as one number: equal rows have equal ones. */
+static uint64_t body_of(struct durable *durable, const struct table *events, int64_t i)
+{
+    buffer_clear(&durable->row);
+    packed_write(events, i, 1, &durable->row);
+    return hash_bytes(durable->row.data, durable->row.size, 0);
+}
+
+static int64_t time_of(const struct durable *durable, const struct table *events, int64_t i)
+{
+    int column = plan_time_column(durable->plan);
+    if (column < 0)
+        return 0;
+    const struct type *type = &events->schema->fields[column].type;
+    return column_int(&events->columns[column], type, i) * (type->id == TYPE_DATE ? DAY_US : 1);
+}
+
+static struct id_key key_of(const struct durable *durable, const struct table *events, int64_t i)
+{
+    int column = plan_id_column(durable->plan);
+    return id_key_of(&events->columns[column], &events->schema->fields[column].type, i);
+}
+
+int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error)
+{
+    for (int64_t i = 0; durable->ids && i < events->length; i++) {
+        int64_t time = time_of(durable, events, i);
+        uint64_t body = body_of(durable, events, i);
+        durable->high = time > durable->high ? time : durable->high;
+        if (durable->row.failed ||
+            !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body, durable->high))
+            return error_set(error, CODE_MEMORY, "no memory for the ids of events");
+        ids_expire(durable->ids, durable->high);
+    }
+    return OK;
+}
+
+/* Rows of a batch by their keys. */
+enum { PLACES = 4 * LIMIT_DURABLE_ROWS };
+struct batch_keys {
+    uint16_t rows[PLACES]; /* row + 1; 0 = empty */
+    struct id_key keys[LIMIT_DURABLE_ROWS];
+};
+
+/* False: an earlier row has the key. */
+static bool enter(struct batch_keys *batch, struct id_key key, int64_t i)
+{
+    uint64_t place = hash_word(key.words[1], hash_word(key.words[0], 0)) % PLACES;
+    batch->keys[i] = key;
+    for (; batch->rows[place]; place = (place + 1) % PLACES)
+        if (memcmp(&batch->keys[batch->rows[place] - 1], &key, sizeof key) == 0)
+            return false;
+    batch->rows[place] = (uint16_t)(i + 1);
+    return true;
+}
+
+int durable_look(struct durable *durable, const struct table *events, uint8_t *ret_known, uint64_t *ret_seqs,
+                 struct error *error)
+{
+    struct batch_keys batch;
+    if (events->length > LIMIT_DURABLE_ROWS)
+        return error_set(error, CODE_LIMIT, "a batch of %lld events; at most %d are looked at",
+                         (long long)events->length, LIMIT_DURABLE_ROWS);
+    memset(ret_known, DURABLE_NEW, (size_t)events->length);
+    if (!durable->ids)
+        return OK;
+    memset(batch.rows, 0, sizeof batch.rows);
+    for (int64_t i = 0; i < events->length; i++) {
+        struct id_key key = key_of(durable, events, i);
+        uint64_t body;
+        if (ids_find(durable->ids, key, durable->high, &ret_seqs[i], &body))
+            ret_known[i] = body == body_of(durable, events, i) ? DURABLE_AGAIN : DURABLE_CONFLICT;
+        else if (!enter(&batch, key, i))
+            ret_known[i] = DURABLE_LATER;
+    }
+    return durable->row.failed ? error_set(error, CODE_MEMORY, "no memory for an event") : OK;
+}
