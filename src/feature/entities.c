@@ -336,7 +336,8 @@ static void remove_entity(struct entities *entities, uint32_t index)
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
     uint32_t all = end_of(entities);
-    bool loose = pool_is_loose(&entities->share.pool);
+    /* Moving an entity's blocks costs more than looking at it: not all of them in one event. */
+    int64_t movable = pool_is_loose(&entities->share.pool) ? n / 4 : 0;
     for (; n > 0 && entities->n; n--) {
         if (entities->hand >= all)
             entities->hand = 0;
@@ -350,7 +351,7 @@ void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
             continue;
         if (entity_forget(&entities->share, at(entities, index), floor))
             remove_entity(entities, index);
-        else if (loose)
+        else if (movable-- > 0)
             entity_tidy(&entities->share, at(entities, index));
     }
 }

@@ -8,7 +8,7 @@
 
 /* What may lie idle: an eighth of what is in use, and a little in any case; beyond LOOSE_SHARE, and a slab of
  * each size, blocks are moved together. */
-enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20, LOOSE_SHARE = 24 };
+enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20, LOOSE_SHARE = 24, LITTLE = 1 << 17 };
 
 /* Under the address sanitizer what is not in use may not be touched, nor what lies between two blocks. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -136,8 +136,10 @@ static void give_block(struct pool *pool, struct pool_slab *slab, char *block)
     pool->idle += (int64_t)size;
     if (slab->used-- == slab->capacity)
         open_slab(slab);
-    /* A slab without blocks in use waits for the next of its size, unless much else lies idle. */
-    if (!slab->used && much_is_idle(pool))
+    /* A slab without blocks in use waits for the next of its size, unless much else lies idle. A size that
+     * few blocks have would go and come again with each of them. */
+    bool little = slab->list->slabs == 1 && slab->cut * size <= LITTLE;
+    if (!slab->used && !little && much_is_idle(pool))
         free_slab(pool, slab);
 }
 
