@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { LARGE = 256 /* places of a table */ };
+
 static struct wanted wanted_of(const struct linked *linked, const char *event)
 {
     return wanted_at(event + linked->value, linked->pack);
@@ -282,4 +284,7 @@ void recent_prefetch_last(const struct layout *layout, const struct linked *link
     const struct places *places = places_of(linked, entity);
     if (places->capacity)
         places_prefetch_event(places, layout, linked, entity, hash_of(linked, value));
+    /* The oldest event may be about to leave its place, which is in no cache where the table is large. */
+    if (places->capacity > LARGE)
+        places_prefetch(places, wanted_of(linked, event_at(layout, entity, entity->first)).hash);
 }
