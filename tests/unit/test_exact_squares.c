@@ -186,6 +186,13 @@ static void test_nothing_has_no_variance(void **unused)
     assert_true(exact_squares_variance(&squares, false, &value));
     assert_same(value, 0);
     exact_squares_done(&squares);
+    /* Not even that of an infinity. */
+    squares = (struct exact_squares){0};
+    assert_true(exact_squares_add(&squares, INFINITY));
+    assert_false(exact_squares_variance(&squares, true, &value));
+    assert_true(exact_squares_variance(&squares, false, &value));
+    assert_same(value, NAN);
+    exact_squares_done(&squares);
 }
 
 static void test_equal_values_vary_by_exactly_nothing(void **unused)
