@@ -8,9 +8,16 @@
 
 bool renumber(const struct renumbering *texts, struct strings *strings, uint64_t *number, struct bytes_in *in)
 {
-    if (*number >= texts->n || texts->numbers[*number] == UINT64_MAX)
+    size_t low = 0, n = texts->n;
+    while (n) {
+        size_t half = n / 2;
+        bool before = texts->was[low + half] < *number;
+        low += before ? half + 1 : 0;
+        n = before ? n - half - 1 : half;
+    }
+    if (low == texts->n || texts->was[low] != *number)
         return bytes_refuse(in, "a text's number is that of no text");
-    *number = texts->numbers[*number];
+    *number = texts->now[low];
     strings_hold(strings, *number);
     return true;
 }

@@ -16,12 +16,7 @@
 
 #include "base/bytes.h"
 #include "feature/entity.h"
-
-/* The numbers of texts as they were written, and as they are. */
-struct renumbering {
-    uint64_t *numbers; /* UINT64_MAX: there was no such text */
-    size_t n;
-};
+#include "feature/strings.h"
 
 /* A number of layouts that are written alike. */
 uint64_t entity_shape(const struct layout *layout);

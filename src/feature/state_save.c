@@ -146,14 +146,13 @@ int state_load(struct state *state, bytes_read *read, void *context, struct erro
     int64_t spilled = exact_spilled();
     bool fine = load_header(state, &in);
     if (fine && state->strings)
-        fine = strings_load(state->strings, &texts.numbers, &texts.n, &in);
+        fine = strings_load(state->strings, &texts, &in);
     for (size_t g = 0; fine && g < state->plan->n_groups; g++)
         fine = load_group(state, &state->groups[g], &texts, &in);
     fine = fine && bytes_at_end(&in);
     for (size_t i = 0; i < texts.n; i++)
-        if (texts.numbers[i] != UINT64_MAX)
-            strings_release(state->strings, texts.numbers[i]);
-    free(texts.numbers);
+        strings_release(state->strings, texts.now[i]);
+    renumbering_done(&texts);
     /* On whichever thread a sum spills later: together they make the bytes. */
     if (state->plan->n_groups)
         entities_share(state->groups[0].shares[0])->bytes += exact_spilled() - spilled;

@@ -297,38 +297,38 @@ void strings_save(const struct strings *strings, struct bytes_out *out)
     }
 }
 
-/* Numbers are dense but for those that were free: about as many as texts, or there would be no memory. */
-static bool load_text(struct strings *strings, char *text, uint64_t **numbers, size_t *capacity, size_t *n,
-                      struct bytes_in *in)
+static bool load_text(struct strings *strings, char *text, struct renumbering *ret, struct bytes_in *in)
 {
     uint32_t number = bytes_get_u32(in), size = bytes_get_u32(in);
     if (size > LIMIT_STRING)
         return bytes_refuse(in, "a text of %u bytes; at most %d are possible", size, LIMIT_STRING);
     if (!bytes_get(in, text, size))
         return false;
-    if (number < *n || number == UINT32_MAX)
+    if (ret->n && number <= ret->was[ret->n - 1])
         return bytes_refuse(in, "texts are not in the order of their numbers");
-    if (!memory_grow(numbers, capacity, (size_t)number + 1, sizeof **numbers))
+    if (!memory_grow(&ret->was, &ret->was_capacity, ret->n + 1, sizeof *ret->was) ||
+        !memory_grow(&ret->now, &ret->now_capacity, ret->n + 1, sizeof *ret->now) ||
+        !strings_number(strings, (struct text){text, size}, &ret->now[ret->n]))
         return bytes_no_memory(in);
-    for (; *n < number; ++*n)
-        (*numbers)[*n] = UINT64_MAX;
-    if (!strings_number(strings, (struct text){text, size}, &(*numbers)[number]))
-        return bytes_no_memory(in);
-    *n = (size_t)number + 1;
+    ret->was[ret->n++] = number;
     return true;
 }
 
-bool strings_load(struct strings *strings, uint64_t **ret_numbers, size_t *ret_n, struct bytes_in *in)
+bool strings_load(struct strings *strings, struct renumbering *ret, struct bytes_in *in)
 {
     uint32_t held = bytes_get_u32(in);
-    uint64_t *numbers = NULL;
-    size_t capacity = 0, n = 0;
     char *text = malloc(LIMIT_STRING);
     bool fine = text ? in->rc == OK : bytes_no_memory(in);
+    *ret = (struct renumbering){0};
     for (uint32_t i = 0; fine && i < held; i++)
-        fine = load_text(strings, text, &numbers, &capacity, &n, in);
+        fine = load_text(strings, text, ret, in);
     free(text);
-    *ret_numbers = numbers;
-    *ret_n = n;
     return fine;
+}
+
+void renumbering_done(struct renumbering *renumbering)
+{
+    free(renumbering->was);
+    free(renumbering->now);
+    *renumbering = (struct renumbering){0};
 }

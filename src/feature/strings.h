@@ -32,10 +32,16 @@ void strings_release(struct strings *strings, uint64_t number);
 /* The text of a number, valid while it is held. */
 struct text strings_text(const struct strings *strings, uint64_t number);
 
-/* To bytes and back: the number of texts that are held, and of each its number and the text. Reading gives an
- * array of the texts' numbers now (free()) by what they were, each held once; UINT64_MAX: no text. */
+/* To bytes and back: the number of texts that are held, and of each its number and the text. Reading gives
+ * what the texts' numbers were, in order, and what they are now, each held once. */
+struct renumbering {
+    uint32_t *was;
+    uint64_t *now;
+    size_t n, was_capacity, now_capacity;
+};
 void strings_save(const struct strings *strings, struct bytes_out *out);
-bool strings_load(struct strings *strings, uint64_t **ret_numbers, size_t *ret_n, struct bytes_in *in);
+bool strings_load(struct strings *strings, struct renumbering *ret, struct bytes_in *in);
+void renumbering_done(struct renumbering *renumbering); /* takes a zeroed one */
 
 /* Looks at the next n numbers, in turn, and frees the texts without references; returns how many. Nobody else
  * may use the table meanwhile. */
