@@ -205,6 +205,14 @@ int aggregate_find(const struct binder *binder, yyjson_val *bound, struct aggreg
 
 /* Late columns: one that an expression looks at outside of any window, -1 if none. */
 int leakage_column(const struct expr *expr);
+/* The same of a slot. */
+int leakage_slot_column(const struct slot *slot);
+/* Can a window over a late column not follow one that becomes known? What is left of the events that frames
+ * without a start have forgotten is the extreme, the first and the last: without the event that it was, there
+ * is no saying what it would be. */
+bool leakage_is_stuck(const struct plan *plan, const struct window *window);
+/* Warns of windows that labels which come later do not reach. */
+int leakage_warn(const struct binder *binder, const struct window *window, struct error *error);
 /* A late column's delay as "7d" or "24 steps". */
 const char *leakage_after_text(const struct late *late, char *text); /* UNITS_TEXT_SIZE */
 /* rows: the frame was written with ROWS. */

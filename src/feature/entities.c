@@ -287,14 +287,20 @@ static struct entity *add(struct entities *entities, uint32_t tag, const uint64_
     return entity;
 }
 
-struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new)
+struct entity *entities_look_up(const struct entities *entities, uint64_t hash, const uint64_t *key)
 {
     uint32_t tag = (uint32_t)hash;
     const struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
     if (!bucket->number && entities->old.buckets)
         bucket = find_bucket(entities, &entities->old, tag, key);
-    *ret_new = !bucket->number;
-    return *ret_new ? add(entities, tag, key) : at(entities, bucket->number - 1);
+    return bucket->number ? at(entities, bucket->number - 1) : NULL;
+}
+
+struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new)
+{
+    struct entity *entity = entities_look_up(entities, hash, key);
+    *ret_new = !entity;
+    return entity ? entity : add(entities, (uint32_t)hash, key);
 }
 
 /* Closes the gap that an emptied bucket leaves in the run of those behind it. */

@@ -16,6 +16,8 @@ void entities_free(struct entities *entities); /* takes NULL */
 /* The entity of a key, new if there is none; NULL: no memory. A new one takes the key's texts over: *ret_new.
  */
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new);
+/* The same, NULL if there is none; a key's texts stay the caller's. */
+struct entity *entities_look_up(const struct entities *entities, uint64_t hash, const uint64_t *key);
 /* Asks memory for the bucket of a key; then, by what that says, for the entity. */
 void entities_prefetch(const struct entities *entities, uint64_t hash);
 void entities_prefetch_entity(const struct entities *entities, uint64_t hash);

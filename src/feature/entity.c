@@ -21,10 +21,11 @@ int share_init(const struct layout *layout, struct strings *strings, struct shar
     share.view_highs = memory_new(ends, sizeof *share.view_highs);
     share.fed = memory_new(ends, sizeof *share.fed);
     share.alone = memory_aligned(layout->entity_size);
+    share.event = memory_new(layout->event_size, 1);
     if (share.alone)
         memset(share.alone, 0, layout->entity_size);
     if (!share.lows || !share.view_lows || !share.inside || !share.highs || !share.view_highs || !share.fed ||
-        !share.alone) {
+        !share.alone || !share.event) {
         share_done(&share);
         return error_set(error, CODE_MEMORY, "no memory for the windows");
     }
@@ -43,6 +44,7 @@ void share_done(struct share *share)
     for (int i = 0; share->alone && i < share->layout->n_accumulators; i++)
         accumulator_clear(&share->layout->accumulators[i], share->alone);
     free(share->alone);
+    free(share->event);
     pool_done(&share->pool);
     *share = (struct share){0};
 }
@@ -54,10 +56,9 @@ static inline void put_event(const struct layout *layout, char *event, const str
         const struct stored *stored = &layout->stored[i];
         pack_put(event + stored->offset, stored->pack, &arrival->values[stored->slot]);
     }
-    if (layout->mark_width == 1)
-        event[layout->marks_offset] = (char)arrival->marks;
-    else if (layout->mark_width)
-        memcpy(event + layout->marks_offset, &arrival->marks, sizeof arrival->marks);
+    if (layout->arrival_offset)
+        memcpy(event + layout->arrival_offset, &arrival->number, sizeof arrival->number);
+    event_put_marks(layout, event, arrival->marks);
 }
 
 /* Releases the texts of an event that is no longer retained. */

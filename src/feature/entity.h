@@ -25,6 +25,7 @@ struct share {
     uint32_t *lows, *highs, *view_lows, *view_highs;
     bool *fed, *inside; /* per end, per frame: is the event part of where the frames stand? */
     char *alone;        /* an entity's block: accumulators of nothing but the event itself */
+    char *event;        /* one that is not in any ring */
 };
 
 int share_init(const struct layout *layout, struct strings *strings, struct share *ret, struct error *error);
@@ -36,6 +37,7 @@ void share_drop_key(const struct share *share, const uint64_t *key);
  * for the event, and taken over. */
 struct arrival {
     int64_t time, floor; /* floor: high water - lateness */
+    uint32_t number;     /* where the layout has room for it */
     uint64_t marks;
     const union value *values;
 };
@@ -53,6 +55,13 @@ struct view {
 bool entity_take(struct share *share, struct entity *entity, const struct arrival *arrival, struct view *ret);
 /* After a late view was read: the frames go back to where they stood, a too late event out again. */
 bool entity_settle(struct share *share, struct entity *entity, const struct view *view);
+
+/* A late column of an event is known: `now` is what the event is with it, `before` what the entity has known
+ * it as. The event was taken, and was not too late. From here on the entity is what it would be if the event
+ * had come like that. Only slots of layout->late matter. Texts stay the caller's. False: no memory, and the
+ * entity can no longer be used. */
+bool entity_learn(struct share *share, struct entity *entity, const struct arrival *before,
+                  const struct arrival *now);
 
 /* Asks memory for what entity_take will touch: the newest events, where the frames' cursors stand, and
  * what is looked up for the values that arrive. Then, by what came, for events in pages and for those

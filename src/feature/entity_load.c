@@ -65,6 +65,8 @@ static bool load_event(const struct layout *layout, char *event, struct bytes_in
         return bytes_get(in, event + sizeof(int64_t), layout->event_size - sizeof(int64_t));
     for (int i = 0; i < layout->n_stored; i++)
         bytes_get(in, event + layout->stored[i].offset, pack_width(layout->stored[i].pack));
+    if (layout->arrival_offset)
+        bytes_get(in, event + layout->arrival_offset, sizeof(uint32_t));
     return bytes_get(in, event + layout->marks_offset, (size_t)layout->mark_width);
 }
 

@@ -12,6 +12,7 @@ uint64_t entity_shape(const struct layout *layout)
 {
     uint64_t shape = mix(0, (uint64_t)layout->n_words);
     shape = mix(shape, (uint64_t)layout->mark_width << 1 | layout->unbounded);
+    shape = mix(shape, layout->arrival_offset > 0);
     for (int i = 0; i < layout->n_text_keys; i++)
         shape = mix(shape, (uint64_t)layout->text_keys[i].word);
     for (int i = 0; i < layout->n_stored; i++) {
@@ -38,6 +39,8 @@ static void save_event(const struct layout *layout, const char *event, struct by
     bytes_put(out, event, sizeof(int64_t));
     for (int i = 0; i < layout->n_stored; i++)
         bytes_put(out, event + layout->stored[i].offset, pack_width(layout->stored[i].pack));
+    if (layout->arrival_offset)
+        bytes_put(out, event + layout->arrival_offset, sizeof(uint32_t));
     bytes_put(out, event + layout->marks_offset, (size_t)layout->mark_width);
 }
 

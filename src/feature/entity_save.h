@@ -7,7 +7,7 @@
  *
  *   position i64 | retained u32 | event ... | of a layout with frames without a start: evicted i64, gone
  *   extremes and values, accumulators of such frames, maps
- *   event: time i64 | stored values, packed | marks
+ *   event: time i64 | stored values, packed | arrival number u32, where there is one | marks
  *
  * Texts go by their number in the strings at hand; whoever reads says what the numbers are now.
  */

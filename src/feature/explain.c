@@ -201,6 +201,7 @@ static void explain_state(struct explainer *explainer, const struct layout *layo
     group->n_maps = layout->n_maps;
     group->entity_bytes = layout->entity_size;
     group->event_bytes = layout->event_size;
+    group->label_bytes = layout->late ? sizeof(uint32_t) : 0;
     group->retain = layout->retain;
     group->retain_rows = layout->retain_rows;
     group->lasting = layout->lasting;
@@ -248,7 +249,7 @@ static int explain_group(struct explainer *explainer, int g, struct explain_grou
     struct layout layout;
     struct buffer text;
     struct memory_estimate estimate;
-    int rc = layout_new(explainer->plan, g, &layout, error);
+    int rc = layout_new(explainer->plan, g, false, &layout, error);
     if (rc != OK)
         return rc;
     buffer_init(&text, LIMIT_JSON_LINE);

@@ -44,6 +44,12 @@ static inline char *extremes_entry(const struct extremes *extremes, uint32_t i)
     return deque_at(&extremes->list, extremes->list.first + i);
 }
 
+/* Takes the i-th out; those that it beat are the caller's to insert again. */
+static inline void extremes_remove(struct extremes *extremes, uint32_t i)
+{
+    deque_cut(&extremes->list, extremes->list.first + i, 1);
+}
+
 static inline uint32_t extremes_at(const struct extremes *extremes, uint32_t i)
 {
     uint32_t position;

@@ -111,7 +111,18 @@ static const struct type *narrowest(const struct slot *slot)
     return &expr->type;
 }
 
-static void lay_out_event(const struct plan *plan, int group, struct layout *layout)
+/* What a group of level 1 carries was computed when the event was taken, and stays. */
+static void find_late(struct layout *layout)
+{
+    const struct group *group = layout->group;
+    for (size_t s = 0; group->level == 0 && s < group->n_slots; s++) {
+        const struct slot *slot = &group->slots[s];
+        bool late = (slot->argument && slot->argument->late) || (slot->filter && slot->filter->late);
+        layout->late |= (uint64_t)late << s;
+    }
+}
+
+static void lay_out_event(const struct plan *plan, int group, bool learns, struct layout *layout)
 {
     const struct group *g = layout->group;
     size_t at = sizeof(int64_t);
@@ -136,6 +147,10 @@ static void lay_out_event(const struct plan *plan, int group, struct layout *lay
             layout->linked[layout->n_linked++] =
                 (struct linked){.slot = (int)s, .pack = pack, .value = at - pack_width(pack), .link = at};
         at += linked ? sizeof(struct link) : 0;
+    }
+    if (learns && layout->late) {
+        layout->arrival_offset = at;
+        at += sizeof(uint32_t);
     }
     layout->marks_offset = at;
     layout->event_size = at + (size_t)layout->mark_width;
@@ -523,7 +538,7 @@ static bool make_room(const struct plan *plan, struct layout *layout)
            layout->marked && layout->remembered && layout->readings;
 }
 
-int layout_new(const struct plan *plan, int group, struct layout *ret, struct error *error)
+int layout_new(const struct plan *plan, int group, bool learns, struct layout *ret, struct error *error)
 {
     const struct group *g = &plan->groups[group];
     struct layout layout = {.group = g, .n_words = 1};
@@ -539,7 +554,8 @@ int layout_new(const struct plan *plan, int group, struct layout *ret, struct er
         return error_set(error, CODE_MEMORY, "no memory for a window's layout");
     }
     lay_out_frames(&layout);
-    lay_out_event(plan, group, &layout);
+    find_late(&layout);
+    lay_out_event(plan, group, learns, &layout);
     lay_out_accumulators(plan, group, &layout);
     lay_out_extremes(plan, group, &layout);
     lay_out_marked(plan, group, &layout);

@@ -40,6 +40,40 @@ int leakage_column(const struct expr *expr)
     return expr && expr->late ? expr->index : -1;
 }
 
+int leakage_slot_column(const struct slot *slot)
+{
+    int column = leakage_column(slot->argument);
+    return column >= 0 ? column : leakage_column(slot->filter);
+}
+
+bool leakage_is_stuck(const struct plan *plan, const struct window *window)
+{
+    const struct group *group = &plan->groups[window->group];
+    bool sums = window->aggregate != AGGREGATE_MIN && window->aggregate != AGGREGATE_MAX &&
+                window->aggregate != AGGREGATE_FIRST && window->aggregate != AGGREGATE_LAST;
+    return !sums && group->level == 0 && window->slot >= 0 &&
+           group->frames[window->frame].start == FRAME_UNBOUNDED &&
+           leakage_slot_column(&group->slots[window->slot]) >= 0;
+}
+
+int leakage_warn(const struct binder *binder, const struct window *window, struct error *error)
+{
+    struct plan *plan = binder->plan;
+    const struct group *group = &plan->groups[window->group];
+    int column = window->slot < 0 ? -1 : leakage_slot_column(&group->slots[window->slot]);
+    if (column >= 0 && group->level > 0)
+        return plan_warn(plan, error,
+                         "a window over results of windows looks at %s: labels that come later (--labels) do "
+                         "not reach it",
+                         plan->events->fields[column].name);
+    if (leakage_is_stuck(plan, window))
+        return plan_warn(plan, error,
+                         "min, max, first and last of %s in a frame without a start cannot follow labels that "
+                         "come later: --labels refuses the plan",
+                         plan->events->fields[column].name);
+    return OK;
+}
+
 static const char *length_text(bool steps, int64_t length, char text[UNITS_TEXT_SIZE])
 {
     if (!steps)

@@ -36,6 +36,14 @@ static inline uint64_t event_marks(const struct layout *layout, const char *even
     return marks;
 }
 
+static inline void event_put_marks(const struct layout *layout, char *event, uint64_t marks)
+{
+    if (layout->mark_width == 1)
+        event[layout->marks_offset] = (char)marks;
+    else if (layout->mark_width)
+        memcpy(event + layout->marks_offset, &marks, sizeof marks);
+}
+
 static inline uint32_t ring_count(const struct entity *entity)
 {
     return deque_count(&entity->events);

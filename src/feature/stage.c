@@ -163,14 +163,14 @@ static bool number_keys(struct staged *staged, struct strings *strings, int64_t 
     return true;
 }
 
-static bool number_values(struct staged *staged, struct strings *strings, int64_t i)
+static bool number_values(struct staged *staged, struct strings *strings, int64_t i, uint64_t slots)
 {
     const struct layout *layout = &staged->layout;
     for (int s = 0; s < layout->n_stored; s++) {
         const struct stored *stored = &layout->stored[s];
         union value *value = &staged->values[i * (int64_t)layout->group->n_slots + stored->slot];
         uint64_t number;
-        if (!stored->text || !(staged->marks[i] >> stored->slot & 1))
+        if (!stored->text || !(staged->marks[i] & slots & UINT64_C(1) << stored->slot))
             continue;
         if (!strings_number(strings, value->text, &number))
             return false;
@@ -179,11 +179,12 @@ static bool number_values(struct staged *staged, struct strings *strings, int64_
     return true;
 }
 
-bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, const uint8_t *wanted)
+bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, const uint8_t *wanted,
+                 uint64_t slots)
 {
     for (int64_t i = 0; i < n; i++)
         if (!wanted || wanted[i]) {
-            if (!number_keys(staged, strings, i) || !number_values(staged, strings, i))
+            if (!number_keys(staged, strings, i) || !number_values(staged, strings, i, slots))
                 return false;
         }
     if (staged->layout.n_text_keys)
@@ -191,12 +192,12 @@ bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, cons
     return true;
 }
 
-int staged_new(const struct plan *plan, int group, int64_t rows, int n_shares, struct strings *strings,
-               struct staged *ret, struct error *error)
+int staged_new(const struct plan *plan, int group, bool learns, int64_t rows, int n_shares,
+               struct strings *strings, struct staged *ret, struct error *error)
 {
     const struct group *g = &plan->groups[group];
     struct staged staged = {.level = g->level, .n_shares = n_shares};
-    int rc = layout_new(plan, group, &staged.layout, error);
+    int rc = layout_new(plan, group, learns, &staged.layout, error);
     if (rc != OK)
         return rc;
     size_t n = (size_t)rows, shares = (size_t)n_shares;

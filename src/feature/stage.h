@@ -20,16 +20,18 @@ struct staged {
     int first_root; /* of the group's keys and slots in the program of its level */
 };
 
-int staged_new(const struct plan *plan, int group, int64_t rows, int n_shares, struct strings *strings,
-               struct staged *ret, struct error *error);
+int staged_new(const struct plan *plan, int group, bool learns, int64_t rows, int n_shares,
+               struct strings *strings, struct staged *ret, struct error *error);
 void staged_done(struct staged *staged);
 
 /* Takes rows [row, row + n) from the program's roots. wanted: per row, NULL for all; others count no errors.
  */
 void stage_rows(struct staged *staged, const struct program *program, int64_t row, int64_t n,
                 const uint8_t *wanted, int64_t *errors);
-/* Makes numbers of the texts of rows [0, n) and hashes the keys; one thread. False: no memory. */
-bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, const uint8_t *wanted);
+/* Makes numbers of the texts of rows [0, n), in keys and in the values of these slots, and hashes the keys;
+ * one thread. False: no memory. */
+bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, const uint8_t *wanted,
+                 uint64_t slots);
 /* Has the group texts, so that stage_texts has to be called? */
 bool stage_has_texts(const struct staged *staged);
 

@@ -27,7 +27,6 @@
 
 enum {
     SLICE = 4096, /* rows per round: window results and slots of a slice stay in the second-level cache */
-    RUN = 512,    /* rows per run of an expression program: its vectors stay in the caches, too */
     AHEAD = 8,    /* rows between a step towards an entity and the next */
     FEW = 16,     /* rows at most that are taken group by group */
     SWEEP = 16,   /* entities looked at together for memory to give back: one per event, but not one by one */
@@ -93,6 +92,9 @@ static void step_order(struct state *state)
             state->started = true;
         }
         state->floors[i] = state->high_water - state->options.lateness_us;
+        if (state->entered)
+            state->entered[state->from + i] =
+                (!state->wanted || state->wanted[i]) && time >= state->floors[i];
     }
 }
 
@@ -105,7 +107,7 @@ static bool step_texts(struct state *state)
     for (size_t g = 0; g < state->plan->n_groups; g++) {
         struct staged *staged = &state->groups[g];
         if (staged->level == state->level && stage_has_texts(staged) &&
-            !stage_texts(staged, state->strings, state->n, state->wanted))
+            !stage_texts(staged, state->strings, state->n, state->wanted, ~UINT64_C(0)))
             return false;
     }
     return true;
@@ -115,6 +117,7 @@ static bool take_event(struct state *state, struct staged *staged, struct share 
 {
     struct arrival arrival = {.time = state->times[i],
                               .floor = state->floors[i],
+                              .number = (uint32_t)(state->arrival + i),
                               .marks = staged->marks[i],
                               .values = staged->values + i * (int64_t)staged->layout.group->n_slots};
     struct view view;
@@ -419,7 +422,11 @@ int state_take(struct state *state, const struct table *events, struct table *re
         return rc;
     if (state->wanted && !memory_grow(&state->filtered, &state->filtered_capacity, (size_t)events->length, 1))
         return error_set(error, CODE_MEMORY, "no memory for a batch");
+    if (state->learning && !memory_grow(&state->entered, &state->entered_capacity, (size_t)events->length, 1))
+        return error_set(error, CODE_MEMORY, "no memory for a batch");
     state->events = events;
+    if (state->learning)
+        rc = learning_blind(state->learning, state->plan, events, &state->events, error);
     state->features = ret_features;
     for (int64_t from = 0; rc == OK && from < events->length; from += SLICE) {
         state->from = from;
@@ -429,6 +436,7 @@ int state_take(struct state *state, const struct table *events, struct table *re
         if (rc == OK)
             rc = take_slice(state, error);
         state->counters.events += rc == OK ? state->n : 0;
+        state->arrival += rc == OK ? state->n : 0;
     }
     if (rc != OK) {
         table_clear(ret_features);
@@ -537,7 +545,8 @@ static int new_groups(struct state *state, struct error *error)
         return error_set(error, CODE_MEMORY, "no memory for texts");
     int rc = OK;
     for (size_t g = 0; rc == OK && g < plan->n_groups; g++)
-        rc = staged_new(plan, (int)g, SLICE, state->threads, state->strings, &state->groups[g], error);
+        rc = staged_new(plan, (int)g, state->options.learns, SLICE, state->threads, state->strings,
+                        &state->groups[g], error);
     return rc;
 }
 
@@ -589,6 +598,10 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
         !state->windows || !state->errors || !state->nulls ||
         (plan->where && (!state->wanted || !state->filtered)))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
+    if (rc == OK && options->learns)
+        rc = learning_new(plan, &state->learning, error);
+    if (rc == OK && options->learns && !(state->entered = memory_new(1, sizeof *state->entered)))
+        rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     if (rc == OK)
         rc = new_groups(state, error);
     if (rc == OK)
@@ -628,6 +641,8 @@ void state_free(struct state *state)
     strings_free(state->strings);
     free(state->wanted);
     free(state->filtered);
+    free(state->entered);
+    learning_free(state->learning);
     free(state->after);
     free(state->roots);
     free(state->groups);

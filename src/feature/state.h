@@ -26,10 +26,17 @@ struct state_options {
     int64_t lateness_us; /* how far behind the high water an event may be and still enter the windows */
     int64_t memory;      /* bytes that windows may take; 0 = no limit */
     bool strict;         /* stop at the first expression error instead of making that feature NULL */
+    /* Late columns come by state_learn alone: what events themselves say of them is not looked at. Costs 4
+     * bytes per retained event of the groups that look at one. A plan whose windows cannot follow is refused
+     * (CODE_UNSUPPORTED). */
+    bool learns;
 };
 
 struct state_counters {
     int64_t events, late, too_late, filtered, expression_errors;
+    int64_t learnt;             /* rows of state_learn */
+    int64_t outlived;           /* of them, those whose event no window can see any more, but a frame without
+                                   a start */
     int64_t entities, retained; /* now */
     int64_t bytes; /* of windows, entities and their texts, now; without what a batch needs, allocated once */
 };
@@ -52,6 +59,27 @@ const uint8_t *state_filtered(const struct state *state);
 
 /* The threads that batches are spread over, idle between two of them. */
 struct parallel *state_pool(const struct state *state);
+
+/* Late columns of events that were taken are known, or known otherwise than before. `now`: these events, with
+ * what their late columns are now; `before`: the same events with what the state has known of them until now,
+ * NULL at first. Both have columns of plan_events, of which only those that are late or that keys and slots
+ * over late columns need have to be filled in (state_learns_from). arrivals: the events' numbers
+ * (state_arrival). All of them have entered the windows (state_entered).
+ *
+ * From here on every window reads as if the events had come like that; what was read before stays, and so do
+ * windows over results of windows. The same event may come again, with another value or the same. */
+int state_learn(struct state *state, const struct table *before, const struct table *now,
+                const int64_t *arrivals, struct error *error);
+/* The number of the next event to arrive. It grows by one with each event, from 0 on; whoever has numbers of
+ * his own says where they go on, never back. Two events of one entity and one time are told apart by the
+ * lowest 32 bits. */
+int64_t state_arrival(const struct state *state);
+void state_set_arrival(struct state *state, int64_t arrival);
+/* Per row of the last batch whether it has entered the windows (1): WHERE wants it and it did not come too
+ * late. NULL without options.learns. */
+const uint8_t *state_entered(const struct state *state);
+/* Does state_learn look at a column of the events? */
+bool state_learns_from(const struct state *state, int column);
 
 /* Everything that the windows remember, as bytes. The state is only read, so that a forked process may save
  * it. */

@@ -1,8 +1,8 @@
 /*
  * A state to bytes and back:
  *
- *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | high water i64 | started u8
- * | counters texts (strings.h) | of each group: shape u64 | of each entity: 1 u8, key words, entity_save.h |
+ *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | learns u8 | high water i64
+ * | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of each entity: 1 u8, key words, entity_save.h |
  * 0 u8
  *
  * Key words that are texts go by number. What was kept by one number of threads may be read by another.
@@ -49,13 +49,17 @@ int state_save(const struct state *state, bytes_write *write, void *context, str
     bytes_put(&out, magic, sizeof magic);
     bytes_put(&out, state->plan->hash, 64);
     bytes_put_i64(&out, state->options.lateness_us);
+    bytes_put_u8(&out, state->options.learns);
     bytes_put_i64(&out, state->high_water);
     bytes_put_u8(&out, state->started);
+    bytes_put_i64(&out, state->arrival);
     bytes_put_i64(&out, state->counters.events);
     bytes_put_i64(&out, state->counters.late);
     bytes_put_i64(&out, state->counters.too_late);
     bytes_put_i64(&out, state->counters.filtered);
     bytes_put_i64(&out, state->counters.expression_errors);
+    bytes_put_i64(&out, state->counters.learnt);
+    bytes_put_i64(&out, state->counters.outlived);
     if (state->strings)
         strings_save(state->strings, &out);
     for (size_t g = 0; g < state->plan->n_groups; g++)
@@ -76,8 +80,13 @@ static bool load_header(struct state *state, struct bytes_in *in)
     if (in->rc == OK && lateness != state->options.lateness_us)
         return bytes_refuse(in, "it was kept for a lateness of %lld, not of %lld", (long long)lateness,
                             (long long)state->options.lateness_us);
+    bool learns = bytes_get_u8(in);
+    if (in->rc == OK && learns != state->options.learns)
+        return bytes_refuse(in, learns ? "it was kept for labels that come later"
+                                       : "it was kept without labels that come later");
     state->high_water = bytes_get_i64(in);
     state->started = bytes_get_u8(in);
+    state->arrival = bytes_get_i64(in);
     if (state->high_water > LIMIT_EVENT_TIME || state->high_water < -LIMIT_EVENT_TIME)
         return bytes_refuse(in, "the high water is out of range");
     state->counters.events = bytes_get_i64(in);
@@ -85,6 +94,8 @@ static bool load_header(struct state *state, struct bytes_in *in)
     state->counters.too_late = bytes_get_i64(in);
     state->counters.filtered = bytes_get_i64(in);
     state->counters.expression_errors = bytes_get_i64(in);
+    state->counters.learnt = bytes_get_i64(in);
+    state->counters.outlived = bytes_get_i64(in);
     return in->rc == OK;
 }
 

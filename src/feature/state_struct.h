@@ -7,7 +7,12 @@
 #include "feature/state.h"
 #include "feature/strings.h"
 
-enum { LEVELS = 2 };
+enum {
+    LEVELS = 2,
+    RUN = 512, /* rows per run of an expression program: its vectors stay in the caches, too */
+};
+
+struct learning;
 
 struct state {
     struct plan *plan;
@@ -22,6 +27,10 @@ struct state {
     uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
     uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
     size_t filtered_capacity;
+    uint8_t *entered; /* per row of the last batch: it is in the windows; NULL unless options.learns */
+    size_t entered_capacity;
+    int64_t arrival; /* number of the next event to arrive */
+    struct learning *learning; /* NULL unless options.learns */
     struct vector *windows; /* results of SLICE rows per window */
     int64_t high_water;
     bool started, failed;
@@ -34,5 +43,12 @@ struct state {
     int64_t from, n;
     int level, where_root;
 };
+
+/* What options.learns takes; NULL stays NULL. */
+int learning_new(const struct plan *plan, struct learning **ret, struct error *error);
+void learning_free(struct learning *learning);
+/* The events with NULL for all late columns, until the next call. */
+int learning_blind(struct learning *learning, const struct plan *plan, const struct table *events,
+                   const struct table **ret, struct error *error);
 
 #endif

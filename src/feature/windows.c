@@ -200,6 +200,8 @@ static int compile_window(struct binder *binder, yyjson_val *bound, struct input
     if (window.group < 0 || !place(&plan->groups[window.group], &how, &subject, &window))
         return error_set(error, CODE_MEMORY, "no memory for a window");
     rc = add_window(binder, &window, &input.expr, error);
+    if (rc == OK)
+        rc = leakage_warn(binder, &window, error);
     if (rc == OK && fallback)
         rc = bind_lag_default(binder, fallback, &window, &input.expr, error);
     if (rc == OK)

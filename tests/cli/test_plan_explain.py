@@ -25,6 +25,7 @@ def test_json(shrike, root):
     assert [len(group["windows"]) for group in answer["groups"]] == [6, 6]
     assert customer["retain_us"] == 30 * 86400 * 10**6 and terminal["retain_us"] == 37 * 86400 * 10**6
     assert {window["features"][0] for window in customer["windows"]} >= {"customer_mean_30d"}
+    assert [group["label_bytes"] for group in (customer, terminal)] == [0, 4]
     assert answer["late"] == [{"column": "is_fraud", "after_us": 7 * 86400 * 10**6, "default": "0",
                                "windows": 3, "nearest_us": 7 * 86400 * 10**6}]
     assert answer["estimate"]["bytes"] == customer["estimate"]["bytes"] + terminal["estimate"]["bytes"]

@@ -71,6 +71,8 @@ static bool reachable(enum shape shape, enum reach reach, enum seen seen)
 {
     bool truth = shape == SHAPE_BOOL_OR || shape == SHAPE_BOOL_AND;
     bool last = shape == SHAPE_LAST || shape == SHAPE_LAST_KNOWN;
+    bool place = last || shape == SHAPE_FIRST || shape == SHAPE_FIRST_KNOWN || shape == SHAPE_MIN ||
+                 shape == SHAPE_MAX;
     bool unbounded = reach == REACH_ALL || reach == REACH_ALL_EXCLUSIVE || reach == REACH_ALL_DELAYED ||
                      reach == REACH_ALL_ROWS_BEFORE;
     switch (seen) {
@@ -93,6 +95,12 @@ static bool reachable(enum shape shape, enum reach reach, enum seen seen)
     case SEEN_LABEL:
     case SEEN_DEFAULT:
         return reach == REACH_DELAYED || reach == REACH_POINT || reach == REACH_ALL_DELAYED;
+    case SEEN_LEARNT:
+    case SEEN_OVERDUE:
+    case SEEN_CORRECTED:
+    case SEEN_OVERTAKEN:
+    case SEEN_TWIN: /* what cannot be taken back is refused */
+        return reach == REACH_DELAYED || reach == REACH_POINT || (reach == REACH_ALL_DELAYED && !place);
     default:
         return true;
     }
@@ -121,10 +129,11 @@ int coverage_print(const struct coverage *coverage)
                                           "all rows before"};
     static const char *const seen[] = {"NULL",  "error", "FILTER",  "special",  "nothing",
                                        "tie",   "edge",  "late",    "too late", "forgot",
-                                       "WHERE", "label", "default", "inner"};
+                                       "WHERE", "label", "default", "inner",    "learnt",
+                                       "overdue", "corrected", "overtaken", "twin"};
     printf("%-28s", "windows");
     for (int s = 0; s < SEEN_COUNT; s++)
-        printf("%9s", seen[s]);
+        printf("%10s", seen[s]);
     printf("\n");
     for (int shape = 0; shape < SHAPES; shape++)
         for (int reach = 0; reach < REACHES; reach++) {
@@ -133,9 +142,9 @@ int coverage_print(const struct coverage *coverage)
                 int64_t n = coverage->seen[shape][reach][s];
                 bool possible = reachable((enum shape)shape, (enum reach)reach, (enum seen)s);
                 if (possible || n)
-                    printf("%9lld", (long long)n);
+                    printf("%10lld", (long long)n);
                 else
-                    printf("%9s", "-");
+                    printf("%10s", "-");
             }
             printf("\n");
         }

@@ -207,7 +207,7 @@ static struct habit habit_of(struct random *random, const char *name)
                           .seed = random_bits(random)};
     if (name[0] == 'k') /* few entities, so that windows fill, or many that come and go */
         habit.pool = random_chance(random, 90) ? 1 + (int)random_below(random, 6) : 100;
-    if (name[0] == 'y') {
+    if (name[0] == 'y' || name[0] == 'z') {
         habit.pool = 4;
         habit.null_percent = 10 + (int)random_below(random, 50);
         habit.extreme = false;

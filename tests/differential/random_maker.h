@@ -2,7 +2,7 @@
  * How random plans are made up: the pieces that random_expression.c, random_window.c and random_plan.c
  * share. Columns of the events: keys k0..k2, numbers a0..a3 of random types, and one each of
  *
- *   b BOOLEAN  v VARCHAR  c ENUM  d DATE  u TIMESTAMP  y the label
+ *   b BOOLEAN  v VARCHAR  c ENUM  d DATE  u TIMESTAMP  y the label  z VARCHAR, late too
  *   x DOUBLE, now and then NaN or an infinity      h SMALLINT, beyond a TINYINT as often as not
  *
  * and of an inner query, where the plan has one: i0 a count, i1 and i2 numbers, i3 VARCHAR and i4 BOOLEAN

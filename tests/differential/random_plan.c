@@ -59,10 +59,11 @@ static void make_create(struct maker *maker, struct buffer *out)
     snprintf(maker->label_type, sizeof maker->label_type, "%s", PICK(maker, label_types));
     buffer_format(out,
                   ", b BOOLEAN, v VARCHAR, c ENUM('red', 'green', 'blue'), d DATE, u TIMESTAMP, x DOUBLE, "
-                  "h SMALLINT, y %s%s);\n",
-                  maker->label_type, die(maker, 6) ? " DEFAULT 0" : "");
-    buffer_format(out, "COMMENT ON COLUMN transactions.y IS 'shrike: label, late after=%s';\n",
-                  maker->plan->unit == 1 ? "2 steps" : "1 hour");
+                  "h SMALLINT, y %s%s, z VARCHAR%s);\n",
+                  maker->label_type, die(maker, 6) ? " DEFAULT 0" : "", die(maker, 2) ? " DEFAULT 'none'" : "");
+    for (int c = 0; c < 2; c++)
+        buffer_format(out, "COMMENT ON COLUMN transactions.%s late after=%s';\n",
+                      c ? "z IS 'shrike:" : "y IS 'shrike: label,", maker->plan->unit == 1 ? "2 steps" : "1 hour");
 }
 
 /* i2: one that DuckDB computes exactly, or one that it rounds. */

@@ -157,7 +157,9 @@ static bool may_be_late(enum reach reach)
 static void make_label(struct maker *maker, enum takes takes, struct buffer *out)
 {
     bool boolean = strcmp(maker->label_type, "BOOLEAN") == 0;
-    if (takes == TAKES_TRUTH)
+    if (takes != TAKES_NUMBER && die(maker, 4) == 0)
+        buffer_text(out, takes == TAKES_TRUTH ? "z > 'c'" : "z");
+    else if (takes == TAKES_TRUTH)
         buffer_text(out, boolean ? "y" : "y > 0");
     else if (boolean && takes == TAKES_NUMBER)
         buffer_text(out, "CAST(y AS INTEGER)");

@@ -17,6 +17,12 @@ struct sight {
     struct vector *results; /* per window */
     struct rescan *out;
     struct arena texts; /* strings that expressions made */
+    /* With labels: `events` are these, whose late columns are what is known of them at the event at hand. */
+    const struct labels *labels;
+    struct table known;
+    int64_t next;           /* label that has not arrived */
+    int64_t *said;          /* per event: the label that counts, -1 without */
+    bool *corrected, *overtaken;
 };
 
 static void *new_array(int64_t n, size_t size)
@@ -109,6 +115,56 @@ static bool uses_late(const struct plan *plan, const struct expr *expr)
     return found;
 }
 
+/* The late columns by the labels that count. */
+static void fill_known(struct sight *sight)
+{
+    struct plan *plan = sight->plan;
+    for (int c = 0; c < plan->events->n; c++) {
+        const struct type *type = &plan->events->fields[c].type;
+        struct column *column = &sight->known.columns[c];
+        if (!plan->late[c].is_late)
+            continue;
+        column_truncate(column, type, 0);
+        for (int64_t i = 0; i < sight->n; i++)
+            labels_append(column, type, &sight->labels->values.columns[c],
+                          sight->said[i] < 0 ? -1 : sight->labels->list[sight->said[i]].source);
+    }
+}
+
+static void know_nothing(struct sight *sight)
+{
+    sight->next = 0;
+    for (int64_t i = 0; i < sight->n; i++) {
+        sight->said[i] = -1;
+        sight->corrected[i] = sight->overtaken[i] = false;
+    }
+    fill_known(sight);
+}
+
+static bool same_label(const struct sight *sight, int64_t a, int64_t b)
+{
+    return sight->labels->list[a].source == sight->labels->list[b].source;
+}
+
+/* Takes in the labels that come before e; true where one did. */
+static bool know(struct sight *sight, int64_t e)
+{
+    int64_t first = sight->next;
+    for (; sight->next < sight->labels->n && sight->labels->list[sight->next].position <= e; sight->next++) {
+        const struct label *label = &sight->labels->list[sight->next];
+        int64_t *said = &sight->said[label->event];
+        if (*said >= 0 && label->time < sight->labels->list[*said].time) {
+            sight->overtaken[label->event] = true;
+            continue;
+        }
+        sight->corrected[label->event] |= *said >= 0 && !same_label(sight, *said, sight->next);
+        *said = sight->next;
+    }
+    if (first != sight->next)
+        fill_known(sight);
+    return first != sight->next;
+}
+
 /* Everything one window needs, evaluated once. */
 struct pane {
     const struct window *window;
@@ -117,6 +173,7 @@ struct pane {
     struct values values, rows; /* of the slot, and of window.rows */
     struct vector *keys, filter;
     size_t n_keys;
+    bool learns; /* its members' labels reach it */
     bool *seen;
     int64_t *group, *members; /* room for all events */
 };
@@ -242,11 +299,30 @@ static void note_member(const struct sight *sight, const struct pane *pane, int6
     }
 }
 
+/* What has become known of a member. */
+static void note_label(const struct sight *sight, const struct pane *pane, int64_t i, int64_t n)
+{
+    int64_t p = pane->members[i], time = sight->times[p];
+    if (sight->said[p] < 0)
+        return;
+    int64_t before = sight->labels->list[sight->said[p]].position - 1;
+    while (!sight->wanted[before])
+        before--;
+    bool passed = time <= sight->floors[before] + sight->lateness - pane->frame.end;
+    pane->seen[passed ? SEEN_OVERDUE : SEEN_LEARNT] = true;
+    pane->seen[SEEN_CORRECTED] |= sight->corrected[p];
+    pane->seen[SEEN_OVERTAKEN] |= sight->overtaken[p];
+    pane->seen[SEEN_TWIN] |= (i && sight->times[pane->members[i - 1]] == time) ||
+                             (i + 1 < n && sight->times[pane->members[i + 1]] == time);
+}
+
 static void note(const struct sight *sight, const struct pane *pane, int64_t e, int64_t group, int64_t n)
 {
     bool any = false;
     for (int64_t i = 0; i < n; i++) {
         note_member(sight, pane, e, pane->members[i]);
+        if (pane->learns)
+            note_label(sight, pane, i, n);
         any |= pane->values.marks[pane->members[i]];
     }
     note_ends(sight, pane, e, group, n);
@@ -254,9 +330,32 @@ static void note(const struct sight *sight, const struct pane *pane, int64_t e, 
     pane->seen[SEEN_TOO_LATE] |= sight->too_late[e];
 }
 
-static void compute(struct sight *sight, const struct pane *pane, struct vector *result, double *magnitudes)
+static void look_at_slots(struct sight *sight, const struct group *group, struct pane *pane)
+{
+    const struct window *window = pane->window;
+    pane->values = look_at_slot(sight, pane->slot);
+    pane->rows = look_at_slot(sight, window->rows < 0 ? NULL : &group->slots[window->rows]);
+    if (pane->slot && pane->slot->filter)
+        pane->filter = evaluate(sight, pane->slot->filter);
+}
+
+static void drop_slots(struct pane *pane)
+{
+    vector_drop(&pane->filter);
+    vector_drop(&pane->values.argument);
+    vector_drop(&pane->rows.argument);
+    free(pane->values.marks);
+    free(pane->rows.marks);
+}
+
+static void compute(struct sight *sight, const struct group *groups, struct pane *pane, struct vector *result,
+                    double *magnitudes)
 {
     for (int64_t e = 0; e < sight->n; e++) {
+        if (pane->learns && know(sight, e)) {
+            drop_slots(pane);
+            look_at_slots(sight, groups, pane);
+        }
         if (!sight->wanted[e])
             continue;
         int64_t group = find_group(sight, pane, e);
@@ -278,8 +377,6 @@ static void look_at_window(struct sight *sight, int w)
     struct pane pane = {.window = window,
                         .frame = group->frames[window->frame],
                         .slot = slot,
-                        .values = look_at_slot(sight, slot),
-                        .rows = look_at_slot(sight, window->rows < 0 ? NULL : &group->slots[window->rows]),
                         .keys = new_array((int64_t)group->n_keys, sizeof(struct vector)),
                         .n_keys = group->n_keys,
                         .seen = sight->out->seen[w],
@@ -287,17 +384,16 @@ static void look_at_window(struct sight *sight, int w)
                         .members = new_array(sight->n, sizeof(int64_t))};
     for (size_t k = 0; k < group->n_keys; k++)
         pane.keys[k] = evaluate(sight, group->keys[k]);
-    if (slot && slot->filter)
-        pane.filter = evaluate(sight, slot->filter);
+    if (sight->labels)
+        know_nothing(sight);
+    look_at_slots(sight, group, &pane);
+    pane.learns = sight->labels && group->level == 0 && slot &&
+                  (uses_late(sight->plan, slot->argument) || uses_late(sight->plan, slot->filter));
     pane.seen[SEEN_INNER] = group->level > 0;
-    compute(sight, &pane, &sight->results[w], sight->out->magnitudes[w]);
+    compute(sight, group, &pane, &sight->results[w], sight->out->magnitudes[w]);
     for (size_t k = 0; k < group->n_keys; k++)
         vector_drop(&pane.keys[k]);
-    vector_drop(&pane.filter);
-    vector_drop(&pane.values.argument);
-    vector_drop(&pane.rows.argument);
-    free(pane.values.marks);
-    free(pane.rows.marks);
+    drop_slots(&pane);
     free(pane.keys);
     free(pane.group);
     free(pane.members);
@@ -337,8 +433,21 @@ static int write_features(struct sight *sight, struct table *features, struct er
     return rc;
 }
 
-int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, struct rescan *ret,
-               struct error *error)
+/* The events by themselves, to write the late columns of. */
+static void copy_events(struct sight *sight)
+{
+    if (table_init(&sight->known, sight->plan->events, NULL) != OK ||
+        table_reserve(&sight->known, sight->n, NULL) != OK ||
+        table_append(&sight->known, sight->events, 0, sight->n, NULL) != OK)
+        abort();
+    sight->said = new_array(sight->n, sizeof *sight->said);
+    sight->corrected = new_array(sight->n, sizeof *sight->corrected);
+    sight->overtaken = new_array(sight->n, sizeof *sight->overtaken);
+    sight->events = &sight->known;
+}
+
+int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, const struct labels *labels,
+               struct rescan *ret, struct error *error)
 {
     int64_t n = events->length, windows = (int64_t)plan->n_windows;
     struct rescan out = {.n_windows = (int)windows,
@@ -349,6 +458,7 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
                           .events = events,
                           .n = n,
                           .lateness = lateness,
+                          .labels = labels,
                           .out = &out,
                           .times = new_array(n, sizeof *sight.times),
                           .floors = new_array(n, sizeof *sight.floors),
@@ -364,6 +474,8 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
         result->state = new_array(n, 1);
         out.magnitudes[w] = new_array(n, sizeof(double));
     }
+    if (labels)
+        copy_events(&sight);
     look_at_where(&sight);
     look_at_times(&sight);
     sort_by_time(&sight);
@@ -377,7 +489,15 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
     free(sight.floors);
     free(sight.order);
     free(sight.late);
+    out.entered = new_array(n, sizeof *out.entered);
+    for (int64_t i = 0; i < n; i++)
+        out.entered[i] = out.wanted[i] && !sight.too_late[i];
     free(sight.too_late);
+    free(sight.said);
+    free(sight.corrected);
+    free(sight.overtaken);
+    if (labels)
+        table_done(&sight.known);
     if (rc == OK)
         *ret = out;
     else
@@ -392,6 +512,7 @@ void rescan_done(struct rescan *rescan)
     free(rescan->magnitudes);
     free(rescan->seen);
     free(rescan->wanted);
+    free(rescan->entered);
     table_done(&rescan->features);
     *rescan = (struct rescan){0};
 }

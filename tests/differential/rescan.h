@@ -12,11 +12,14 @@
  * lateness): RANGE from `start`      p other than e with p.time < floor - start unbounded everything but e
  *        ROWS from `start`       p with p.time < floor, but for the newest `start` of these
  *   3. Of what is left the frame takes a range of times up to e's, or of ranks up to e's.
+ *
+ * With labels, a late column of p is what the label says that has arrived before e and has the highest time,
+ * and NULL without one. Windows over results of windows look at p as it was when it was taken.
  */
 #ifndef SHRIKE_TESTS_RESCAN_H
 #define SHRIKE_TESTS_RESCAN_H
 
-#include "feature/compile.h"
+#include "differential/labels.h"
 
 /* What a window met. */
 enum seen {
@@ -34,6 +37,11 @@ enum seen {
     SEEN_LABEL,     /* a late column's value */
     SEEN_DEFAULT,   /* a late column's DEFAULT */
     SEEN_INNER,     /* the window is one over results of windows */
+    SEEN_LEARNT,    /* a member whose label came before the frame's end had passed it */
+    SEEN_OVERDUE,   /* one whose label came after that: until then it was the DEFAULT */
+    SEEN_CORRECTED, /* one whose label had another before it that said something else */
+    SEEN_OVERTAKEN, /* one of whose labels came after a newer one */
+    SEEN_TWIN,      /* two members of one time, of which one's label has come */
     SEEN_COUNT
 };
 
@@ -44,12 +52,14 @@ struct rescan {
     double **magnitudes;
     bool (*seen)[SEEN_COUNT]; /* per window */
     bool *wanted;             /* per event: WHERE is TRUE */
+    bool *entered;            /* and it was not too late */
     int64_t late, too_late, filtered;
     int n_windows;
 };
 
-int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, struct rescan *ret,
-               struct error *error);
+/* labels: NULL where the events' own late columns are on time. */
+int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, const struct labels *labels,
+               struct rescan *ret, struct error *error);
 void rescan_done(struct rescan *rescan);
 
 #endif

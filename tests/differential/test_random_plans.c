@@ -75,11 +75,12 @@ static void try_plan(struct run *run, int64_t number)
         printf("%s", trial.sql);
     random_plan_events(&trial.random, &trial.made, trial.plan->events, trial.plan->time_column,
                        &trial.events);
-    if (rescan_run(trial.plan, &trial.events, trial.made.lateness, &trial.rescan, &error) != OK)
+    if (rescan_run(trial.plan, &trial.events, trial.made.lateness, NULL, &trial.rescan, &error) != OK)
         abort();
     compare_with_state(&trial);
     compare_with_duck(&trial);
     coverage_note(&run->coverage, trial.plan, &trial.rescan);
+    compare_learning(&trial);
     run->plans++;
     run->failed += trial.failed;
     run->current = -1;
@@ -173,6 +174,8 @@ static void add_up(const struct shared *shared, struct run *total)
         total->windows += run->windows;
         total->own_sql += run->own_sql;
         total->duck_errors += run->duck_errors;
+        total->taught += run->taught;
+        total->labels += run->labels;
         coverage_add(&total->coverage, &run->coverage);
     }
 }
@@ -182,10 +185,12 @@ static void print_total(const struct shared *shared, const struct run *total)
     printf(
         "seed %llu, %lld plans: %lld features compared with the rescan to the bit; %lld values of %lld "
         "features without\nand %lld with windows with DuckDB (%lld errors among them), %lld of these by the "
-        "plan's own SQL, too. DuckDB had\nan error for %lld more.\n",
+        "plan's own SQL, too. DuckDB had\nan error for %lld more. %lld plans were told %lld labels "
+        "later.\n",
         (unsigned long long)total->seed, (long long)total->plans, (long long)total->features,
         (long long)total->values, (long long)total->scalars, (long long)total->windows,
-        (long long)total->in_error, (long long)total->own_sql, (long long)total->duck_errors);
+        (long long)total->in_error, (long long)total->own_sql, (long long)total->duck_errors,
+        (long long)total->taught, (long long)total->labels);
     if (total->refused)
         printf("%lld drawn plans were refused:\n", (long long)total->refused);
     for (int w = 0; w < WORKERS; w++)

@@ -86,8 +86,8 @@ bool same_bits(const struct column *a, const struct column *b, const struct type
                   width) == 0;
 }
 
-static void compare_bits(struct trial *trial, const char *what, const struct table *expected,
-                         const struct table *found)
+void compare_bits(struct trial *trial, const char *what, const struct table *expected,
+                  const struct table *found)
 {
     if (expected->length != found->length) {
         trial_fail(trial, what, "%lld rows, expected %lld", (long long)found->length,

@@ -17,6 +17,7 @@ struct run {
     int64_t plans, failed, refused;
     int64_t features, values, in_error; /* compared with the state: features; with DuckDB: values, errors */
     int64_t scalars, windows, own_sql, duck_errors; /* features compared with DuckDB, or not for its errors */
+    int64_t taught, labels; /* plans with labels that come later, and how many */
     struct coverage coverage;
     struct {
         char text[200];
@@ -46,11 +47,16 @@ void trial_fail(struct trial *trial, const char *what, const char *format, ...)
 void trial_differs(struct trial *trial, const char *what, int feature, int64_t row,
                    const struct column *expected, const struct column *found);
 
+/* Equal to the bit, all of it. */
+void compare_bits(struct trial *trial, const char *what, const struct table *expected,
+                  const struct table *found);
 /* Equal to the bit. */
 bool same_bits(const struct column *a, const struct column *b, const struct type *type, int64_t i);
 
 /* The state in batches of every size and with several threads against the rescan, to the bit. */
 void compare_with_state(struct trial *trial);
+/* The same with labels that come later than their events, where the plan's windows can follow them. */
+void compare_learning(struct trial *trial);
 /* DuckDB against the rescan. */
 void compare_with_duck(struct trial *trial);
 
