@@ -19,6 +19,7 @@ struct job {
     struct plan *plan;
     struct kept kept;
     struct state *state;
+    struct labels *labels; /* NULL without --labels */
     struct schema *out;
     struct table features;
     struct writer *writer, *copy; /* copy: the events, for --verify */
@@ -62,14 +63,15 @@ static int pick_wanted(struct job *job, const uint8_t *filtered, struct error *e
 
 static int take_batch(struct job *job, const struct table *events, struct error *error)
 {
-    int rc = state_take(job->state, events, &job->features, error);
+    int rc = job->labels ? labels_take(job->labels, job->state, events, &job->features, error)
+                         : state_take(job->state, events, &job->features, error);
     if (rc != OK)
         return rc;
     for (int i = 0; i < job->out->n; i++)
         job->row.columns[i] = i < job->kept.n ? events->columns[job->kept.columns[i]]
                                               : job->features.columns[i - job->kept.n];
     job->row.length = events->length;
-    const uint8_t *filtered = state_filtered(job->state);
+    const uint8_t *filtered = job->labels ? labels_filtered(job->labels) : state_filtered(job->state);
     if (filtered)
         rc = pick_wanted(job, filtered, error);
     if (rc == OK)
@@ -85,7 +87,11 @@ static int open_job(struct job *job, struct error *error)
                                  .memory = pipe_memory(a),
                                  .strict = argument_flag(a, "strict")};
     struct writer_options to = {.path = argument_text(a, "out"), .threads = pipe_threads(a)};
+    struct labels_options labels;
+    with.learns = pipe_labels(a, &labels);
     int rc = pipe_keep(a, job->plan, &job->kept, error);
+    if (rc == OK && with.learns)
+        rc = labels_open(job->plan, &labels, &job->labels, error);
     if (rc == OK)
         rc = out_schema(job, error);
     if (rc == OK)
@@ -133,6 +139,7 @@ static void close_job(struct job *job)
     table_done(&job->wanted);
     table_done(&job->features);
     state_free(job->state);
+    labels_free(job->labels);
     writer_abandon(job->writer);
     writer_abandon(job->copy);
     schema_unref(job->out);
@@ -145,21 +152,32 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
     char size[UNITS_TEXT_SIZE];
     struct state_counters counters;
     state_counters(job->state, &counters);
+    struct labels_counters labels = {0};
+    if (job->labels)
+        labels_count(job->labels, &labels);
     double seconds = (double)nanoseconds / 1e9;
     if (argument_flag(job->arguments, "json")) {
         printf(
             "{\"rows\":%lld,\"filtered\":%lld,\"features\":%d,\"seconds\":%.3f,\"late\":%lld,\"too_late\":%"
             "lld,"
-            "\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,\"state_bytes\":%lld}\n",
+            "\"expression_errors\":%lld,\"entities\":%lld,\"retained_events\":%lld,\"state_bytes\":%lld",
             (long long)counters.events, (long long)counters.filtered, plan_features(job->plan)->n, seconds,
             (long long)counters.late, (long long)counters.too_late, (long long)counters.expression_errors,
             (long long)counters.entities, (long long)counters.retained, (long long)counters.bytes);
+        if (job->labels)
+            printf(",\"labels\":{\"rows\":%lld,\"told\":%lld,\"outside\":%lld,\"pending\":%lld,"
+                   "\"unknown\":%lld}",
+                   (long long)labels.labels, (long long)labels.told, (long long)labels.outside,
+                   (long long)labels.pending, (long long)labels.unknown);
+        printf("}\n");
         return;
     }
     log_line(LOG_INFO, "%lld rows, %d features, %.2f s; %lld entities hold %lld events in %s",
              (long long)counters.events, plan_features(job->plan)->n, seconds, (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
     pipe_report_filtered(&counters);
+    if (job->labels)
+        pipe_report_labels(&labels);
     if (counters.too_late)
         log_line(LOG_WARNING,
                  "%lld rows came later than --lateness allows: they have features but entered no window",
@@ -214,6 +232,8 @@ static int run(const struct arguments *arguments, struct error *error)
         snprintf(copy, sizeof copy, "%s.events.parquet", argument_text(arguments, "out"));
     if (oracle && strcmp(argument_text(arguments, "out"), "-") == 0)
         return error_set(error, CODE_USAGE, "--verify reads the result again, so --out must be a file");
+    if (oracle && argument_given(arguments, "labels"))
+        return error_set(error, CODE_USAGE, "--verify knows no --labels: DuckDB takes them as on time");
     if (oracle && argument_positionals(arguments) > 1)
         return error_set(error, CODE_USAGE, "--verify takes one plan at a time");
     int rc = load_plans(&job, error);
@@ -252,6 +272,7 @@ static const struct option options[] = {
      .kind = OPTION_LIST,
      .argument = "COLUMN",
      .text = "Columns of the input to put in front of the features."},
+    PIPE_OPTION_LABELS,
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,

@@ -89,8 +89,8 @@ static void print_group(const struct explain_group *group)
         printf("│    %s%s\n", s ? "          " : "shared    ", group->shared[s]);
     printf("│    keeps     %s%s\n", group->kept,
            group->grows ? "; different values of a frame without a start stay for ever, too" : "");
-    printf("│    state     %zu bytes per entity, %zu per retained event (%s per million)", group->entity_bytes,
-           group->event_bytes, bytes_text((double)group->event_bytes * 1e6, a));
+    printf("│    state     %zu bytes per entity, %zu per retained event (%s per million)",
+           group->entity_bytes, group->event_bytes, bytes_text((double)group->event_bytes * 1e6, a));
     if (group->label_bytes)
         printf(", %zu more with --labels", group->label_bytes);
     printf("%s\n", group->has_texts ? "; texts come on top, each different one once" : "");

@@ -45,6 +45,11 @@ static const struct option options[] = {
      .kind = OPTION_TEXT,
      .argument = "TIME",
      .text = "How long the truth takes to become known. Default: what the plan says of its label."},
+    PIPE_OPTION_LABELS,
+    {.name = "labels-until",
+     .kind = OPTION_TEXT,
+     .argument = "TIME",
+     .text = "Learn from what --labels had said by then; windows are told later ones, too. Default: all."},
     {.name = "model",
      .kind = OPTION_CHOICE,
      .argument = "xgboost|linear",
@@ -124,6 +129,7 @@ static const struct option options[] = {
 /* What one run of the verb holds; freed in one place. */
 struct run {
     struct entry entry;
+    struct labels_options labels;
     struct param *params;
     int n_params;
     struct training training;
@@ -191,6 +197,23 @@ static int read_label(const struct arguments *arguments, const struct plan *plan
     return delay ? split_read_delay(delay, "delay", ret->steps, &ret->delay_us, error) : OK;
 }
 
+static int read_labels(const struct arguments *arguments, struct labels_options *labels,
+                       struct training_options *ret, struct error *error)
+{
+    const char *until = argument_text(arguments, "labels-until");
+    if (pipe_labels(arguments, labels))
+        ret->labels = labels;
+    else if (until)
+        return error_set(error, CODE_USAGE, "--labels-until says which of --labels count: there are none");
+    if (until && ret->steps)
+        return split_read_delay(until, "labels-until", true, &labels->until, error);
+    if (until && units_time(until, &labels->until, error) != OK) {
+        error_prefix(error, "--labels-until");
+        return error->code = CODE_USAGE;
+    }
+    return OK;
+}
+
 static int read_options(const struct arguments *arguments, struct run *run, struct training_options *ret,
                         struct error *error)
 {
@@ -230,7 +253,8 @@ static int read_options(const struct arguments *arguments, struct run *run, stru
     if (ret->split == TRAINING_BY_TIME && !ret->has_train)
         return error_set(error, CODE_USAGE,
                          "give --train FROM..TO, or --split stratified to divide the rows by chance");
-    return read_label(arguments, run->entry.plan, ret, error);
+    code = read_labels(arguments, &run->labels, ret, error);
+    return code ? code : read_label(arguments, run->entry.plan, ret, error);
 }
 
 /* Progress starts with the first round: reading the files shows its own. */
@@ -347,8 +371,18 @@ static void print_text(const struct arguments *arguments, const struct run *run,
         printf("split by chance, %.0f%% to train: rows of one time on both sides, so figures look better "
                "than live\n",
                100 * how->fraction);
-    else
+    else if (!how->labels)
         printf("labels \"%s\" assumed on time, %s after the event\n", how->label, delay_text(how, delay));
+    if (how->labels) {
+        char until[UNITS_TEXT_SIZE] = "";
+        if (how->labels->until != INT64_MAX && how->steps)
+            snprintf(until, sizeof until, "%lld", (long long)how->labels->until);
+        else if (how->labels->until != INT64_MAX)
+            units_time_text(how->labels->until, until);
+        printf("labels \"%s\" as they arrived%s%s: %lld, of which %lld are of ids that no event has\n",
+               how->label, *until ? " until " : "", until, (long long)training->labels.labels,
+               (long long)training->labels.unknown);
+    }
     if (training->rows_filtered)
         printf("%lld of %lld rows left out by the plan's WHERE\n", (long long)training->rows_filtered,
                (long long)training->rows_seen);

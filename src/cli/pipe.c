@@ -98,6 +98,34 @@ void pipe_kept_done(struct kept *kept)
     *kept = (struct kept){0};
 }
 
+bool pipe_labels(const struct arguments *arguments, struct labels_options *ret)
+{
+    int n;
+    const char *const *paths = argument_list(arguments, "labels", &n);
+    if (!n)
+        return false;
+    *ret = (struct labels_options){.paths = paths,
+                                   .n_paths = n,
+                                   .time_column = argument_text(arguments, "label-time"),
+                                   .time_unit = pipe_time_unit(arguments),
+                                   .until = INT64_MAX};
+    return true;
+}
+
+void pipe_report_labels(const struct labels_counters *counters)
+{
+    log_line(LOG_INFO, "%lld labels, %lld told to the windows", (long long)counters->labels,
+             (long long)counters->told);
+    if (counters->pending)
+        log_line(LOG_INFO, "%lld labels arrived after the last event", (long long)counters->pending);
+    if (counters->outside)
+        log_line(LOG_INFO,
+                 "%lld labels are of events in no window: too late, or left out by the plan's WHERE",
+                 (long long)counters->outside);
+    if (counters->unknown)
+        log_line(LOG_WARNING, "%lld labels have an id that no event has", (long long)counters->unknown);
+}
+
 void pipe_report_filtered(const struct state_counters *counters)
 {
     if (counters->filtered)

@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 #include "feature/state.h"
+#include "score/labels.h"
 #include "table/file_io.h"
 
 #define PIPE_OPTION_IN                                                                                       \
@@ -35,6 +36,18 @@
                 "of the machine, or of the container."                                                   \
     }
 
+#define PIPE_OPTION_LABELS                                                                                  \
+    {                                                                                                       \
+        .name = "labels", .kind = OPTION_LIST, .argument = "FILE",                                          \
+        .text = "Labels that became known later: files with the plan's id, its late columns, and when each " \
+                "arrived. What the events say of late columns is not looked at then."                       \
+    },                                                                                                      \
+        {.name = "label-time",                                                                              \
+         .kind = OPTION_TEXT,                                                                               \
+         .argument = "COLUMN",                                                                              \
+         .fallback = "label_time",                                                                          \
+         .text = "The column of --labels that says when a label arrived."}
+
 #define PIPE_OPTION_REGISTRY                                                              \
     {                                                                                     \
         .name = "registry", .kind = OPTION_TEXT, .argument = "DIR", .fallback = "models", \
@@ -65,6 +78,11 @@ struct kept {
 };
 int pipe_keep(const struct arguments *arguments, struct plan *plan, struct kept *ret, struct error *error);
 void pipe_kept_done(struct kept *kept);
+
+/* --labels and --label-time; false without --labels. */
+bool pipe_labels(const struct arguments *arguments, struct labels_options *ret);
+/* Says how many labels there were, and which of them reached nothing. */
+void pipe_report_labels(const struct labels_counters *counters);
 
 /* Opens --in with these columns. */
 int pipe_reader(const struct arguments *arguments, struct schema *columns, struct reader **ret,

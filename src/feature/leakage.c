@@ -68,8 +68,8 @@ int leakage_warn(const struct binder *binder, const struct window *window, struc
                          plan->events->fields[column].name);
     if (leakage_is_stuck(plan, window))
         return plan_warn(plan, error,
-                         "min, max, first and last of %s in a frame without a start cannot follow labels that "
-                         "come later: --labels refuses the plan",
+                         "min, max, first and last of %s in a frame without a start cannot follow labels "
+                         "that come later: --labels refuses the plan",
                          plan->events->fields[column].name);
     return OK;
 }

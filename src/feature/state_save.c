@@ -2,8 +2,8 @@
  * A state to bytes and back:
  *
  *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | learns u8 | high water i64
- * | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of each entity: 1 u8, key words, entity_save.h |
- * 0 u8
+ * | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of each entity: 1
+ * u8, key words, entity_save.h | 0 u8
  *
  * Key words that are texts go by number. What was kept by one number of threads may be read by another.
  */

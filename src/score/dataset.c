@@ -20,6 +20,7 @@ struct reading {
     struct dataset dataset;
     int64_t capacity;
     int label, entity; /* event columns, -1 = none */
+    struct labels *labels; /* NULL: the rows' own */
     struct strings *strings;
 };
 
@@ -74,20 +75,28 @@ static int grow(struct reading *reading, struct error *error)
     return OK;
 }
 
+static bool is_late(const struct plan *plan, int column)
+{
+    return plan_events(plan)->fields[column].roles & ROLE_LATE;
+}
+
 /* The label as 0 or 1. A missing one is the column's default, as it is once its delay has passed. */
 static int read_label(const struct reading *reading, const struct table *events, int64_t i, float *ret,
                       struct error *error)
 {
     const struct field *field = &plan_events(reading->plan)->fields[reading->label];
     const struct column *column = &events->columns[reading->label];
+    int64_t at = i;
     double value = 0;
-    if (column_is_null(column, i)) {
+    if (reading->labels && is_late(reading->plan, reading->label))
+        column = labels_truth(reading->labels, events, i, reading->label, &at);
+    if (!column || column_is_null(column, at)) {
         if (!plan_late_default(reading->plan, reading->label, &value))
             return error_set(error, CODE_INVALID, "row %lld: label %s is NULL and has no DEFAULT",
                              (long long)(events->first_row + i), field->name);
     } else {
-        value = field->type.id == TYPE_BOOLEAN ? column_boolean(column, i)
-                                               : column_double(column, &field->type, i);
+        value = field->type.id == TYPE_BOOLEAN ? column_boolean(column, at)
+                                               : column_double(column, &field->type, at);
     }
     if (value != 0 && value != 1)
         return error_set(error, CODE_INVALID, "row %lld: label %s is %g, expected 0 or 1",
@@ -191,6 +200,16 @@ static int check_memory(const struct reading *reading, const struct state *state
                      units_size_text(reading->options->memory, limit));
 }
 
+static int take_events(struct reading *reading, struct state *state, const struct table *events,
+                       struct table *features, const uint8_t **ret_filtered, struct error *error)
+{
+    int rc = reading->labels ? labels_take(reading->labels, state, events, features, error)
+                             : state_take(state, events, features, error);
+    if (rc == OK)
+        *ret_filtered = reading->labels ? labels_filtered(reading->labels) : state_filtered(state);
+    return rc;
+}
+
 static int read_rows(struct reading *reading, struct error *error)
 {
     const struct dataset_options *o = reading->options;
@@ -199,7 +218,7 @@ static int read_rows(struct reading *reading, struct error *error)
                                   .columns = plan_events(reading->plan),
                                   .time_unit = o->time_unit,
                                   .threads = o->threads};
-    struct state_options with = {.threads = o->threads, .memory = o->memory};
+    struct state_options with = {.threads = o->threads, .memory = o->memory, .learns = o->labels};
     struct reader *reader = NULL;
     struct state *state = NULL;
     struct table events = {0}, features = {0};
@@ -215,9 +234,10 @@ static int read_rows(struct reading *reading, struct error *error)
     if (rc == OK) {
         progress_start(&progress, "computing features", "rows", reader_rows(reader));
         while ((rc = reader_next(reader, &events, error)) == OK && events.length > 0) {
-            rc = state_take(state, &events, &features, error);
+            const uint8_t *filtered = NULL;
+            rc = take_events(reading, state, &events, &features, &filtered, error);
             if (rc == OK)
-                rc = take_batch(reading, &events, &features, state_filtered(state), x, error);
+                rc = take_batch(reading, &events, &features, filtered, x, error);
             if (rc == OK)
                 rc = check_memory(reading, state, error);
             if (rc != OK)
@@ -280,8 +300,17 @@ int dataset_read(struct plan *plan, const struct dataset_options *options, struc
         rc = error_set(error, CODE_MEMORY, "no memory for the entities");
     if (rc == OK)
         rc = grow(&reading, error);
+    if (rc == OK && options->labels)
+        rc = labels_open(plan, options->labels, &reading.labels, error);
+    if (rc == OK && options->labels && reading.label >= 0 && is_late(plan, reading.label) &&
+        !labels_has(reading.labels, reading.label))
+        rc = error_set(error, CODE_INVALID, "labels: the file has no column %s, which is the label",
+                       options->label);
     if (rc == OK)
         rc = read_rows(&reading, error);
+    if (rc == OK && reading.labels)
+        labels_count(reading.labels, &reading.dataset.labels);
+    labels_free(reading.labels);
     if (rc == OK)
         rc = fingerprint(options, reading.dataset.fingerprint, error);
     strings_free(reading.strings);

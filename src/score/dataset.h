@@ -13,6 +13,7 @@
 
 #include "base/units.h"
 #include "feature/plan.h"
+#include "score/labels.h"
 #include "table/file_io.h"
 
 struct dataset_options {
@@ -22,6 +23,7 @@ struct dataset_options {
     const struct span *spans; /* rows outside all of them only feed the windows */
     int n_spans;              /* 0 = keep every row */
     const char *label;        /* column of the events that holds the truth; NULL = none */
+    const struct labels_options *labels; /* late columns come from there; NULL: the rows' own */
     const char *entity;       /* column for per-entity metrics; NULL = none */
     int threads;
     int64_t memory; /* bytes that windows and kept rows may take together; 0 = no limit */
@@ -38,7 +40,8 @@ struct dataset {
     int64_t *entity;   /* a number per distinct entity value, 0.. in order of first appearance in the files;
                           NULL: none */
     int64_t *row;      /* row number in the files, from 0 */
-    int64_t rows_seen; /* rows of the files */
+    struct labels_counters labels; /* zeros without labels */
+    int64_t rows_seen;             /* rows of the files */
     int64_t rows_filtered; /* of them, those that the plan's WHERE leaves out: they are never kept */
     char fingerprint[65]; /* SHA-256 over names, sizes and content of the input files */
 };

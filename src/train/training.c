@@ -50,6 +50,7 @@ static int read_data(struct work *work, struct error *error)
         .spans = spans,
         .n_spans = options->has_train + options->has_valid,
         .label = options->label,
+        .labels = options->labels,
         .threads = options->threads,
         .memory = options->memory,
         .quiet = options->quiet,
@@ -248,6 +249,7 @@ static int run(struct work *work, struct training *training, struct error *error
         return code;
     training->rows_seen = work->data.rows_seen;
     training->rows_filtered = work->data.rows_filtered;
+    training->labels = work->data.labels;
     training->has_valid = work->options->has_valid || work->options->split == TRAINING_STRATIFIED;
     if (training->has_valid && work->valid_rows.n == 0)
         return error_set(error, CODE_INVALID, "the valid span has no row in it");

@@ -30,6 +30,7 @@ struct training_options {
     int n_paths;
     enum time_unit time_unit;
     const char *label; /* a column of the events */
+    const struct labels_options *labels; /* as in dataset_options */
     enum training_split split;
     bool has_train,
         has_valid; /* by time: train is needed. Stratified: train, where given, is what is divided */
@@ -63,6 +64,7 @@ struct training {
     struct trained trained;
     struct model *model;
     int64_t rows_seen, rows_filtered; /* in the files; of them, left out by the plan's WHERE */
+    struct labels_counters labels;
     bool has_valid;
     struct training_quality train, valid;
     double threshold;

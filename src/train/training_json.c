@@ -67,6 +67,16 @@ static void put_span(yyjson_mut_doc *document, yyjson_mut_val *root, const char 
     }
 }
 
+static void put_time(yyjson_mut_doc *document, yyjson_mut_val *object, const char *name, bool steps,
+                     int64_t time)
+{
+    char text[UNITS_TEXT_SIZE];
+    if (steps)
+        yyjson_mut_obj_add_sint(document, object, name, time);
+    else
+        yyjson_mut_obj_add_strcpy(document, object, name, units_time_text(time, text));
+}
+
 static void put_split(yyjson_mut_doc *document, yyjson_mut_val *root, const struct training_options *options)
 {
     char delay[UNITS_TEXT_SIZE];
@@ -85,8 +95,11 @@ static void put_split(yyjson_mut_doc *document, yyjson_mut_val *root, const stru
         yyjson_mut_obj_add_strcpy(document, root, "label_delay",
                                   units_duration_text(options->delay_us, delay));
     yyjson_mut_obj_add_str(document, root, "labels",
-                           stratified ? "assumed known: the split by chance ignores time"
-                                      : "assumed on time");
+                           options->labels ? "as they arrived"
+                           : stratified    ? "assumed known: the split by chance ignores time"
+                                           : "assumed on time");
+    if (options->labels && options->labels->until != INT64_MAX)
+        put_time(document, root, "labels_until", options->steps, options->labels->until);
     if (options->sample)
         yyjson_mut_obj_add_sint(document, root, "sample", options->sample);
 }

@@ -24,6 +24,7 @@ struct maker {
     bool inexact, has_window, uses_inexact;
     bool inner_inexact; /* i2 is a window that DuckDB rounds differently */
     char label_type[32];
+    struct random aside; /* for choices that are to leave the others as they are */
 };
 
 static inline int die(struct maker *maker, int n)

@@ -157,7 +157,7 @@ static bool may_be_late(enum reach reach)
 static void make_label(struct maker *maker, enum takes takes, struct buffer *out)
 {
     bool boolean = strcmp(maker->label_type, "BOOLEAN") == 0;
-    if (takes != TAKES_NUMBER && die(maker, 4) == 0)
+    if (takes != TAKES_NUMBER && random_below(&maker->aside, 4) == 0)
         buffer_text(out, takes == TAKES_TRUTH ? "z > 'c'" : "z");
     else if (takes == TAKES_TRUTH)
         buffer_text(out, boolean ? "y" : "y > 0");
