@@ -134,6 +134,14 @@ bool deque_reserve(struct deque *deque, struct pool *pool)
     return make_pages(deque, pool) && (deque->end % DEQUE_PAGE != 0 || reserve_page(deque, pool));
 }
 
+bool deque_begin(struct deque *deque, uint32_t n, struct pool *pool)
+{
+    uint32_t capacity = DEQUE_FIRST;
+    while (capacity < n && capacity < DEQUE_PAGE)
+        capacity *= 2;
+    return resize_block(deque, capacity, pool);
+}
+
 void deque_open(struct deque *deque, uint32_t position)
 {
     for (uint32_t p = deque->end++; p != position; p--)

@@ -43,6 +43,8 @@ static inline char *deque_at(const struct deque *deque, uint32_t position)
 
 /* Room for one more item at deque->end. False: no memory, nothing changed. */
 bool deque_reserve(struct deque *deque, struct pool *pool);
+/* Of a deque that has no memory: room for n items, of more than DEQUE_PAGE for as many, in one block. */
+bool deque_begin(struct deque *deque, uint32_t n, struct pool *pool);
 /* Opens a gap at `position`; room was reserved. deque->end grows. */
 void deque_open(struct deque *deque, uint32_t position);
 /* Takes out n items from `position` on. */

@@ -61,8 +61,6 @@ static bool check_codes(const struct layout *layout, const char *event, struct b
 static bool load_event(const struct layout *layout, char *event, struct bytes_in *in)
 {
     bytes_get(in, event, sizeof(int64_t));
-    if (!layout->n_linked)
-        return bytes_get(in, event + sizeof(int64_t), layout->event_size - sizeof(int64_t));
     for (int i = 0; i < layout->n_stored; i++)
         bytes_get(in, event + layout->stored[i].offset, pack_width(layout->stored[i].pack));
     if (layout->arrival_offset)
@@ -70,31 +68,77 @@ static bool load_event(const struct layout *layout, char *event, struct bytes_in
     return bytes_get(in, event + layout->marks_offset, (size_t)layout->mark_width);
 }
 
-/* Events are read one by one, so that a number of them that is too large ends with the bytes. An event that
- * fails halfway is not counted: its texts that were held stay so. */
-static bool load_events(struct share *share, struct entity *entity, const struct renumbering *texts,
-                        struct bytes_in *in)
+/* Where nothing but what was written lies in an event, many come at once. */
+static bool read_events(const struct layout *layout, char *events, uint32_t n, struct bytes_in *in)
+{
+    if (!layout->n_linked)
+        return bytes_get(in, events, n * layout->event_size);
+    for (uint32_t i = 0; i < n; i++)
+        if (!load_event(layout, events + i * layout->event_size, in))
+            return false;
+    return true;
+}
+
+/* Values that mean something elsewhere. */
+static bool refers(const struct layout *layout)
+{
+    bool found = false;
+    for (int i = 0; i < layout->n_stored; i++)
+        found |= layout->stored[i].text || layout->group->slots[layout->stored[i].slot].type.id == TYPE_ENUM;
+    return found;
+}
+
+/* The events at the end, which were read. One that fails is not counted: its texts that were held stay so. */
+static bool accept_events(struct share *share, struct entity *entity, uint32_t n, int64_t before,
+                          const struct renumbering *texts, struct bytes_in *in)
 {
     const struct layout *layout = share->layout;
-    uint32_t n = bytes_get_u32(in);
-    int64_t before = INT64_MIN;
-    for (uint32_t i = 0; i < n; i++) {
-        bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
-        if (!room && !deque_reserve(&entity->events, &share->pool))
-            return bytes_no_memory(in);
-        char *event = event_at(layout, entity, entity->end);
-        if (!load_event(layout, event, in))
-            return false;
+    bool referring = refers(layout);
+    char *event = event_at(layout, entity, entity->end);
+    for (uint32_t i = 0; i < n; i++, event += layout->event_size) {
         int64_t time = event_time(event);
         if (time < before || time > entity->position)
             return bytes_refuse(in, "events are not in the order of time");
-        if (!check_codes(layout, event, in) || !renumber_event(share, event, texts, in))
+        if (referring && (!check_codes(layout, event, in) || !renumber_event(share, event, texts, in)))
             return false;
         for (int l = 0; l < layout->n_linked; l++)
             if (!recent_put(layout, &layout->linked[l], entity, entity->end, &share->pool))
                 return bytes_no_memory(in);
         entity->end++;
         before = time;
+    }
+    return true;
+}
+
+/* How many events fit behind the last one without another block or page. */
+static uint32_t room(const struct entity *entity)
+{
+    uint32_t capacity = entity->capacity;
+    if (capacity > RING_PAGE)
+        return RING_PAGE - entity->end % RING_PAGE;
+    uint32_t free = capacity - ring_count(entity), straight = capacity - (entity->end & (capacity - 1));
+    return free < straight ? free : straight;
+}
+
+/* Events are read by blocks and pages, so that a number of them that is too large ends with the bytes. */
+static bool load_events(struct share *share, struct entity *entity, const struct renumbering *texts,
+                        struct bytes_in *in)
+{
+    const struct layout *layout = share->layout;
+    uint32_t n = bytes_get_u32(in);
+    int64_t before = INT64_MIN;
+    if (n && !entity->capacity && !deque_begin(&entity->events, n, &share->pool))
+        return bytes_no_memory(in);
+    while (n && in->rc == OK) {
+        if (!deque_reserve(&entity->events, &share->pool))
+            return bytes_no_memory(in);
+        uint32_t some = room(entity);
+        some = some < n ? some : n;
+        if (!read_events(layout, event_at(layout, entity, entity->end), some, in) ||
+            !accept_events(share, entity, some, before, texts, in))
+            return false;
+        before = time_at(layout, entity, entity->end - 1);
+        n -= some;
     }
     return in->rc == OK;
 }
