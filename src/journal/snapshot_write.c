@@ -185,12 +185,6 @@ int snapshot_finish(struct snapshot_writer *writer, struct error *error)
     return code;
 }
 
-void snapshot_writer_leave(struct snapshot_writer *writer)
-{
-    io_close(writer->snapshots.io, writer->file);
-    free(writer);
-}
-
 void snapshot_writer_free(struct snapshot_writer *writer)
 {
     if (!writer)

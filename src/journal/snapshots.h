@@ -6,8 +6,8 @@
  * A file has its name, "SEQ.snap", only when it is whole and on the disk. Two are kept: where the newest is
  * damaged, the one before it serves, and the journal must reach back to that one.
  *
- * Threads: a writer and a reader belong to one thread each. A forked child may write a snapshot: a writer
- * made before the fork needs no lock, no thread and no memory that the parent could have been busy with.
+ * Threads: a writer and a reader belong to one thread each. A forked child may write a snapshot: a
+ * writer needs no lock and no thread that the parent has.
  * Memory: a writer has 1 MiB; a reader a block. Limits: LIMIT_SNAPSHOT_BLOCK, LIMIT_SNAPSHOT_PLAN,
  * LIMIT_SNAPSHOTS.
  */
@@ -58,9 +58,6 @@ uint64_t snapshot_writer_bytes(const struct snapshot_writer *writer); /* so far 
 
 /* Removes what was written unless it was finished. Takes NULL. */
 void snapshot_writer_free(struct snapshot_writer *writer);
-
-/* Where a forked child has the writer: the parent lets go of it and leaves the file to the child. */
-void snapshot_writer_leave(struct snapshot_writer *writer);
 
 /* ---- reading ---- */
 

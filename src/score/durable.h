@@ -10,7 +10,8 @@
  * to the bit what it would have been without the restart.
  *
  * Snapshots are made by a forked process while events go on: it sees memory as it was at the fork, and what
- * is changed meanwhile is copied page by page by the system (at worst all of it once more).
+ * is changed meanwhile is copied page by page by the system (at worst all of it once more). Events wait for
+ * the fork alone: a thread that lives as long as the snapshot commits the journal and trims it.
  *
  * Threads: one caller at a time, but for durable_commit and durable_committed, which any may call. Memory:
  * the windows', the ids' (ids.h), and a few MiB. After a failure of the disk, but for CODE_NO_SPACE at

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/child.h"
 #include "base/log.h"
 #include "score/durable_struct.h"
 
@@ -74,121 +73,30 @@ static int write_ids(const struct durable *durable, struct snapshot_writer *writ
     return bytes_out_finish(&out);
 }
 
-static int write_all(struct durable *durable, struct snapshot_writer *writer, const struct buffer *places,
-                     struct error *error)
+int durable_write_snapshot(struct durable *durable, bool (*may_finish)(void *), void *context,
+                           struct error *error)
 {
-    int rc = snapshot_put(writer, SNAPSHOT_PLACES, places->data, places->size, error);
-    if (rc == OK && durable->ids)
-        rc = write_ids(durable, writer, error);
-    if (rc == OK)
-        rc = engine_save(durable->engine, write_block, writer, error);
-    return rc == OK ? snapshot_finish(writer, error) : rc;
-}
-
-/* A segment goes when no restart and no sink needs it, and enough is kept behind it. */
-static void trim(struct durable *durable)
-{
-    struct snapshot_place places[LIMIT_SNAPSHOTS];
-    uint64_t up_to = 0, removed;
-    struct error error = {0};
-    int n;
-    if (snapshots_kept(&durable->snapshots, places, &n, NULL) != OK || n < LIMIT_SNAPSHOTS)
-        return;
-    for (int i = 0; i < durable->n_marks; i++) {
-        const struct mark *mark = &durable->marks[i];
-        bool needed = mark->position > places[n - 1].position ||
-                      durable->appended - mark->appended < durable->options.retain_bytes;
-        for (int r = 0; r < durable->n_reached; r++)
-            needed |=
-                strncmp(durable->reached[r].what, "sink ", 5) == 0 && durable->reached[r].number < mark->seq;
-        if (!needed && mark->position > up_to)
-            up_to = mark->position;
-    }
-    if (up_to && journal_trim(durable->journal, up_to, &removed, &error) != OK)
-        log_line(LOG_WARNING, "old segments of the journal stay: %s", error.message);
-}
-
-static void ended(struct durable *durable, bool made)
-{
-    if (!made)
-        return;
-    if (durable->n_marks == MARKS)
-        memmove(durable->marks, durable->marks + 1, (MARKS - 1) * sizeof *durable->marks);
-    else
-        durable->n_marks++;
-    durable->marks[durable->n_marks - 1] = durable->tried;
-    trim(durable);
-}
-
-void durable_reap(struct durable *durable, bool wait)
-{
-    bool made;
-    if (!durable->child || !child_ended(durable->child, wait, &made))
-        return;
-    if (!made)
-        log_line(LOG_WARNING, "a snapshot could not be made; the journal has everything all the same");
-    durable->child = 0;
-    ended(durable, made);
-}
-
-bool durable_snapshot_runs(struct durable *durable)
-{
-    durable_reap(durable, false);
-    return durable->child != 0;
-}
-
-/* What a child is given. */
-struct making {
-    struct durable *durable;
-    struct snapshot_writer *writer;
-    const struct buffer *places;
-};
-
-static bool write_in_child(void *context)
-{
-    const struct making *making = context;
-    struct error error = {0};
-    state_directory_forked(&making->durable->directory);
-    int rc = write_all(making->durable, making->writer, making->places, &error);
-    if (rc != OK)
-        log_line(LOG_WARNING, "snapshot: %s", error.message);
-    return rc == OK;
-}
-
-int durable_snapshot(struct durable *durable, bool wait, struct error *error)
-{
-    durable_reap(durable, false);
-    if (durable->failed || durable->child || durable->seq == durable->tried.seq)
-        return OK;
     struct snapshot_head head = {.seq = durable->seq,
                                  .position = durable->position,
                                  .plan = plan_hash(durable->plan),
                                  .plan_size = (uint32_t)strlen(plan_hash(durable->plan))};
     struct snapshot_writer *writer = NULL;
     struct buffer places;
-    /* Nothing that is in a snapshot may be missing from the journal. */
-    int rc = journal_commit(durable->journal, durable->position, error);
-    if (rc != OK)
-        return rc;
     buffer_init(&places, LIMIT_SNAPSHOT_BLOCK);
     put_places(durable, &places);
-    rc = buffer_check(&places, "the places of a snapshot", error);
+    int rc = buffer_check(&places, "the places of a snapshot", error);
     if (rc == OK)
         rc = snapshot_writer_new(&durable->snapshots, &head, &writer, error);
-    if (rc == OK) {
-        durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
-        if (wait || durable->options.in_process) {
-            rc = write_all(durable, writer, &places, error);
-            ended(durable, rc == OK);
-        } else {
-            struct making making = {durable, writer, &places};
-            rc = child_start(write_in_child, &making, &durable->child, error);
-            if (rc == OK) {
-                snapshot_writer_leave(writer);
-                writer = NULL;
-            }
-        }
-    }
+    if (rc == OK)
+        rc = snapshot_put(writer, SNAPSHOT_PLACES, places.data, places.size, error);
+    if (rc == OK && durable->ids)
+        rc = write_ids(durable, writer, error);
+    if (rc == OK)
+        rc = engine_save(durable->engine, write_block, writer, error);
+    if (rc == OK && may_finish && !may_finish(context))
+        rc = error_set(error, CODE_IO, "the journal before it could not be committed");
+    if (rc == OK)
+        rc = snapshot_finish(writer, error);
     snapshot_writer_free(writer);
     buffer_done(&places);
     return rc;

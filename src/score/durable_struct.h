@@ -2,8 +2,6 @@
 #ifndef SHRIKE_SCORE_DURABLE_STRUCT_H
 #define SHRIKE_SCORE_DURABLE_STRUCT_H
 
-#include <sys/types.h>
-
 #include "base/limits.h"
 #include "base/memory.h"
 #include "score/durable.h"
@@ -43,7 +41,7 @@ struct durable {
     struct mark marks[MARKS]; /* the newest last */
     int n_marks;
     struct mark tried; /* the last snapshot that was begun */
-    pid_t child;       /* makes a snapshot; 0: none */
+    struct keeper *keeper; /* makes a snapshot (durable_keeper.c); NULL: none */
     bool opened;       /* the directory is taken */
     bool failed;
     struct error failure;
@@ -85,7 +83,11 @@ int durable_new_engine(struct durable *durable, struct error *error);
 /* Makes the engine anew and loads the newest snapshot that fits into it; seq stays 0 where there is none. The
  * identity is then that of whoever decided last. */
 int durable_load(struct durable *durable, struct durable_recovery *recovery, struct error *error);
-/* Has a child come to its end? With `wait` it has. */
+/* What the windows and the places are now, as a snapshot. may_finish, unless NULL, waits and says whether the
+ * file may be put in place. */
+int durable_write_snapshot(struct durable *durable, bool (*may_finish)(void *), void *context,
+                           struct error *error);
+/* Has a snapshot come to its end? With `wait` it has. */
 void durable_reap(struct durable *durable, bool wait);
 
 #endif

@@ -1,0 +1,224 @@
+/*
+ * When snapshots are made, and by whom. Events must not wait for a disk, so each snapshot has a thread, which
+ * forks the process that writes it, commits the journal meanwhile, tells the child when it may put the file
+ * in place (nothing that is in a snapshot may be missing from the journal), and removes the segments that
+ * nobody needs any more. All that events wait for is the fork.
+ *
+ * It is the thread that forks, and not whoever takes events, because a child ends with the thread that forked
+ * it (base/child.h), and callers come and go.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/log.h"
+#include "score/durable_struct.h"
+
+/* Up to where the journal may be trimmed, once the older of the two snapshots is not before that. */
+struct trimming {
+    uint64_t positions[MARKS];
+    int n;
+};
+
+struct keeper {
+    struct durable *durable; /* for the child; the thread uses the journal and the snapshots only */
+    struct trimming trimming;
+    uint64_t position; /* of the snapshot */
+    pthread_t thread;
+    pid_t child;
+    int word[2];  /* a pipe: whether the child may end its snapshot */
+    sem_t forked; /* or failed to */
+    struct error error;
+    bool made;
+    _Atomic bool ended;
+};
+
+/* ---- segments that nobody needs ---- */
+
+/* Neither what is to be kept of the past nor a sink that has not come so far needs what is before. */
+static void list_free(const struct durable *durable, struct trimming *ret)
+{
+    ret->n = 0;
+    for (int i = 0; i < durable->n_marks; i++) {
+        const struct mark *mark = &durable->marks[i];
+        bool needed = durable->appended - mark->appended < durable->options.retain_bytes;
+        for (int r = 0; r < durable->n_reached; r++)
+            needed |=
+                strncmp(durable->reached[r].what, "sink ", 5) == 0 && durable->reached[r].number < mark->seq;
+        if (!needed)
+            ret->positions[ret->n++] = mark->position;
+    }
+}
+
+/* No restart may need them either. */
+static void trim(const struct snapshots *snapshots, struct journal *journal, const struct trimming *trimming)
+{
+    struct snapshot_place places[LIMIT_SNAPSHOTS];
+    uint64_t up_to = 0, removed;
+    struct error error = {0};
+    int n;
+    if (snapshots_kept(snapshots, places, &n, NULL) != OK || n < LIMIT_SNAPSHOTS)
+        return;
+    for (int i = 0; i < trimming->n; i++)
+        if (trimming->positions[i] <= places[n - 1].position && trimming->positions[i] > up_to)
+            up_to = trimming->positions[i];
+    if (up_to && journal_trim(journal, up_to, &removed, &error) != OK)
+        log_line(LOG_WARNING, "old segments of the journal stay: %s", error.message);
+}
+
+static void note_snapshot(struct durable *durable)
+{
+    if (durable->n_marks == MARKS)
+        memmove(durable->marks, durable->marks + 1, (MARKS - 1) * sizeof *durable->marks);
+    else
+        durable->n_marks++;
+    durable->marks[durable->n_marks - 1] = durable->tried;
+}
+
+/* ---- the child ---- */
+
+static bool may_finish(void *context)
+{
+    const struct keeper *keeper = context;
+    char word = 0;
+    return read(keeper->word[0], &word, 1) == 1 && word;
+}
+
+static bool write_in_child(void *context)
+{
+    struct keeper *keeper = context;
+    struct error error = {0};
+    close(keeper->word[1]);
+    state_directory_forked(&keeper->durable->directory);
+    int rc = durable_write_snapshot(keeper->durable, may_finish, keeper, &error);
+    if (rc != OK)
+        log_line(LOG_WARNING, "snapshot: %s", error.message);
+    return rc == OK;
+}
+
+/* ---- the thread ---- */
+
+/* Our end for reading stays open until then: a child that has died must not become a signal. */
+static void commit_and_tell(struct keeper *keeper)
+{
+    struct error error = {0};
+    char word = journal_commit(keeper->durable->journal, keeper->position, &error) == OK;
+    if (!word)
+        log_line(LOG_WARNING, "snapshot: %s", error.message);
+    ssize_t written = write(keeper->word[1], &word, 1);
+    (void)written; /* whoever does not hear it makes no snapshot */
+}
+
+static void *keep(void *argument)
+{
+    struct keeper *keeper = argument;
+    struct durable *durable = keeper->durable;
+    int rc = child_start(write_in_child, keeper, &keeper->child, &keeper->error);
+    if (rc != OK)
+        keeper->child = 0;
+    sem_post(&keeper->forked);
+    if (rc == OK)
+        commit_and_tell(keeper);
+    close(keeper->word[0]);
+    close(keeper->word[1]);
+    if (rc == OK)
+        child_ended(keeper->child, true, &keeper->made);
+    if (keeper->made)
+        trim(&durable->snapshots, durable->journal, &keeper->trimming);
+    atomic_store_explicit(&keeper->ended, true, memory_order_release);
+    return NULL;
+}
+
+/* With all signals blocked, so that handlers run in the threads of the program. */
+static int start_thread(struct keeper *keeper, struct error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int number = pthread_create(&keeper->thread, NULL, keep, keeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return number ? error_set_errno(error, number, "cannot start a thread for a snapshot") : OK;
+}
+
+static void free_keeper(struct keeper *keeper)
+{
+    sem_destroy(&keeper->forked);
+    free(keeper);
+}
+
+/* Returns when the child has been forked. */
+static int start_keeper(struct durable *durable, struct error *error)
+{
+    struct keeper *keeper = memory_new(1, sizeof *keeper);
+    if (!keeper)
+        return error_set(error, CODE_MEMORY, "no memory for a snapshot");
+    keeper->durable = durable;
+    keeper->position = durable->position;
+    list_free(durable, &keeper->trimming);
+    sem_init(&keeper->forked, 0, 0);
+    if (pipe(keeper->word) != 0) {
+        int number = errno;
+        free_keeper(keeper);
+        return error_set_errno(error, number, "cannot make a pipe for a snapshot");
+    }
+    int rc = start_thread(keeper, error);
+    if (rc != OK) {
+        close(keeper->word[0]);
+        close(keeper->word[1]);
+        free_keeper(keeper);
+        return rc;
+    }
+    while (sem_wait(&keeper->forked) != 0)
+        continue; /* a signal */
+    durable->keeper = keeper;
+    return OK;
+}
+
+/* ---- */
+
+void durable_reap(struct durable *durable, bool wait)
+{
+    struct keeper *keeper = durable->keeper;
+    if (!keeper || (!wait && !atomic_load_explicit(&keeper->ended, memory_order_acquire)))
+        return;
+    pthread_join(keeper->thread, NULL);
+    if (!keeper->made)
+        log_line(LOG_WARNING, "a snapshot could not be made; the journal has everything all the same%s%s",
+                 keeper->error.code ? ": " : "", keeper->error.message);
+    else
+        note_snapshot(durable);
+    free_keeper(keeper);
+    durable->keeper = NULL;
+}
+
+bool durable_snapshot_runs(struct durable *durable)
+{
+    durable_reap(durable, false);
+    return durable->keeper != NULL;
+}
+
+int durable_snapshot(struct durable *durable, bool wait, struct error *error)
+{
+    durable_reap(durable, false);
+    if (durable->failed || durable->keeper || durable->seq == durable->tried.seq)
+        return OK;
+    durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
+    if (!wait && !durable->options.in_process)
+        return start_keeper(durable, error);
+    int rc = journal_commit(durable->journal, durable->position, error);
+    if (rc == OK)
+        rc = durable_write_snapshot(durable, NULL, NULL, error);
+    if (rc != OK)
+        return rc;
+    struct trimming trimming;
+    note_snapshot(durable);
+    list_free(durable, &trimming);
+    trim(&durable->snapshots, durable->journal, &trimming);
+    return OK;
+}
