@@ -20,7 +20,14 @@
 #include "score/combiner.h"
 #include "table/file_io.h"
 
-enum { CALLERS = 64, MOST_ROUNDS = 99, MOST_TIMES = 1 << 21, BATCH = 64, WAITING = 64 };
+enum {
+    CALLERS = 64,
+    MOST_ROUNDS = 99,
+    MOST_TIMES = 1 << 21,
+    BATCH = 64,
+    WAITING = 64,
+    MOST_BATCHES = 1 << 19
+};
 
 static struct {
     const char *directory, *only;
@@ -179,7 +186,7 @@ static int64_t n_batches;
 
 static void cut(int64_t rows)
 {
-    n_batches = events.length / rows;
+    n_batches = events.length / rows < MOST_BATCHES ? events.length / rows : MOST_BATCHES;
     batches = memory_new((size_t)n_batches, sizeof *batches);
     check(!batches, "memory");
     for (int64_t i = 0; i < n_batches; i++) {
