@@ -7,6 +7,8 @@
  * What a caller is told does not depend on whom it was taken with: windows follow from the order of events
  * alone, and events that the engine refuses are refused to the caller who brought them.
  *
+ * Events are taken as new ones: it is for an engine that does not look at ids (dedupe_us 0).
+ *
  * Threads: combiner_take by any number of them; meanwhile nobody else uses the durable engine but for
  * durable_commit and durable_committed. Memory: a batch of up to LIMIT_DURABLE_ROWS events for the callers of
  * each commit under way, kept.

@@ -40,9 +40,9 @@ struct durable {
     uint64_t appended;        /* bytes appended since the directory was opened */
     struct mark marks[MARKS]; /* the newest last */
     int n_marks;
-    struct mark tried; /* the last snapshot that was begun */
+    struct mark tried;     /* the last snapshot that was begun */
     struct keeper *keeper; /* makes a snapshot (durable_keeper.c); NULL: none */
-    bool opened;       /* the directory is taken */
+    bool opened;           /* the directory is taken */
     bool failed;
     struct error failure;
 };
