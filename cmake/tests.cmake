@@ -39,6 +39,9 @@ foreach(source ${TEST_SOURCES})
   shrike_test(${name})
 endforeach()
 
+# It draws plans until every cell of its table is met: ten minutes on two free cores, more on busy ones.
+set_tests_properties(test_random_plans PROPERTIES TIMEOUT 2700)
+
 # tests/tools/*.c: programs that tests in Python run.
 file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tests/tools/*.c)
 foreach(source ${TOOL_SOURCES})

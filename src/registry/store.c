@@ -174,9 +174,14 @@ static int make_tables(struct registry *registry, struct error *error)
 static int check_tables(struct registry *registry, bool create, struct error *error)
 {
     int64_t version = 0, application = 0;
-    int code = store_integer(registry, 0, &version, error, "PRAGMA user_version", "");
+    /* In one transaction, or another process fills the file between the two. */
+    int code = store_run(registry, error, "BEGIN", "");
+    if (code)
+        return code;
+    code = store_integer(registry, 0, &version, error, "PRAGMA user_version", "");
     if (!code)
         code = store_integer(registry, 0, &application, error, "PRAGMA application_id", "");
+    store_rollback(registry);
     if (code)
         return code;
     if (!version && !application) {
