@@ -30,12 +30,20 @@ static struct id_key key_of(const struct durable *durable, const struct table *e
     return id_key_of(&events->columns[column], &events->schema->fields[column].type, i);
 }
 
+/* An event without an id is always a new one. */
+static bool has_id(const struct durable *durable, const struct table *events, int64_t i)
+{
+    return !column_is_null(&events->columns[plan_id_column(durable->plan)], i);
+}
+
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error)
 {
     for (int64_t i = 0; durable->ids && i < events->length; i++) {
         int64_t time = time_of(durable, events, i);
         uint64_t body = body_of(durable, events, i);
         durable->high = time > durable->high ? time : durable->high;
+        if (!has_id(durable, events, i))
+            continue;
         if (durable->row.failed ||
             !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body, durable->high))
             return error_set(error, CODE_MEMORY, "no memory for the ids of events");
@@ -75,6 +83,8 @@ int durable_look(struct durable *durable, const struct table *events, uint8_t *r
         return OK;
     memset(batch.rows, 0, sizeof batch.rows);
     for (int64_t i = 0; i < events->length; i++) {
+        if (!has_id(durable, events, i))
+            continue;
         struct id_key key = key_of(durable, events, i);
         uint64_t body;
         if (ids_find(durable->ids, key, durable->high, &ret_seqs[i], &body))

@@ -207,8 +207,8 @@ static int start(struct world *world, struct durable **ret, struct error *error)
 static void look(struct world *world, struct durable *durable, int64_t taken)
 {
     struct table rows;
-    uint8_t known[3];
-    uint64_t seqs[3];
+    uint8_t known[5];
+    uint64_t seqs[5];
     int64_t i = random_below(&world->random, EVENTS);
     bool old = i < taken;
     if (table_init(&rows, world->events.schema, NULL) != OK ||
@@ -217,10 +217,16 @@ static void look(struct world *world, struct durable *durable, int64_t taken)
         table_append(&rows, &world->events, i, 1, NULL) != OK)
         abort();
     ((int32_t *)rows.columns[3].data)[2]++;
+    /* Without an id every event is new. */
+    for (int64_t without = 3; without < 5; without++)
+        if (table_append(&rows, &world->events, i, 1, NULL) != OK ||
+            column_set_null(&rows.columns[0], without, NULL) != OK)
+            abort();
     if (durable_look(durable, &rows, known, seqs, NULL) != OK ||
         known[0] != (old ? DURABLE_AGAIN : DURABLE_NEW) ||
-        known[1] != (old ? DURABLE_AGAIN : DURABLE_LATER) ||
-        known[2] != (old ? DURABLE_CONFLICT : DURABLE_LATER) || (old && seqs[2] != (uint64_t)i + 1))
+        known[1] != (old ? DURABLE_AGAIN : DURABLE_LATER) || known[3] != DURABLE_NEW ||
+        known[4] != DURABLE_NEW || known[2] != (old ? DURABLE_CONFLICT : DURABLE_LATER) ||
+        (old && seqs[2] != (uint64_t)i + 1))
         stop("an id is not known as it should be", NULL);
     table_done(&rows);
 }
