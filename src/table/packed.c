@@ -75,7 +75,8 @@ void packed_write(const struct table *table, int64_t from, int64_t n, struct buf
     for (int c = 0; c < table->schema->n; c++) {
         const struct column *column = &table->columns[c];
         const struct type *type = &table->schema->fields[c].type;
-        char nulls = column->nulls > 0;
+        /* Of these rows alone: what a row's bytes are does not depend on others. */
+        char nulls = column->nulls > 0 && bits_count(column->validity, from, n) < n;
         buffer_append(out, &nulls, 1);
         if (nulls)
             write_bits(column->validity, from, n, out);
