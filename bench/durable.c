@@ -535,9 +535,9 @@ static double beside_snapshot(struct durable *durable, int64_t from, struct figu
 static void restart(const char *how, bool forget)
 {
     struct durable_recovery recovery;
-    double begin = now(), used = cpu();
     if (forget)
         snapshot_bytes(true);
+    double begin = now(), used = cpu();
     struct durable *durable = open_engine((struct durable_options){.snapshot_bytes = INT64_MAX}, &recovery);
     printf("Restart, %s: %.2f s (%.2f s of CPU); from the snapshot at %llu, %llu events behind it.\n", how,
            now() - begin, cpu() - used, (unsigned long long)recovery.snapshot_seq,
