@@ -20,14 +20,7 @@
 #include "score/combiner.h"
 #include "table/file_io.h"
 
-enum {
-    CALLERS = 64,
-    MOST_ROUNDS = 99,
-    MOST_TIMES = 1 << 21,
-    BATCH = 64,
-    WAITING = 64,
-    MOST_BATCHES = 1 << 19
-};
+enum { CALLERS = 64, MOST_ROUNDS = 99, MOST_TIMES = 1 << 21, BATCH = 64, WAITING = 64 };
 
 static struct {
     const char *directory, *only;
@@ -184,14 +177,14 @@ static struct durable *open_empty(struct durable_options options)
 static struct table *batches;
 static int64_t n_batches;
 
-static void cut(int64_t rows)
+static void cut(void)
 {
-    n_batches = events.length / rows < MOST_BATCHES ? events.length / rows : MOST_BATCHES;
+    n_batches = events.length / BATCH;
     batches = memory_new((size_t)n_batches, sizeof *batches);
     check(!batches, "memory");
     for (int64_t i = 0; i < n_batches; i++) {
         must(table_init(&batches[i], events.schema, &error));
-        must(table_append(&batches[i], &events, i * rows, rows, &error));
+        must(table_append(&batches[i], &events, i * BATCH, BATCH, &error));
     }
 }
 
@@ -251,7 +244,7 @@ static void bench_batches(void)
                                       {.name = "journal never flushed"},
                                       {.name = "journal flushed every 10 ms"},
                                       {.name = "durable, 64 batches may wait"}};
-    cut(BATCH);
+    cut();
     for (int round = 0; round < settings.rounds; round++) {
         plain_round(&figures[0]);
         batches_round(JOURNAL_SYNC_NEVER, &figures[1]);
@@ -297,6 +290,13 @@ static void raw_round(struct figure *figure)
     close(file);
 }
 
+/* One of the events in a table of its own, as a request brings it. */
+static void put_event(struct table *ret, int64_t i)
+{
+    table_clear(ret);
+    check(table_append(ret, &events, i, 1, NULL) != OK, "an event");
+}
+
 /* With commits, or the path of an event alone. */
 static void single_round(bool commits, struct figure *figure)
 {
@@ -304,16 +304,20 @@ static void single_round(bool commits, struct figure *figure)
         open_empty((struct durable_options){.sync = commits ? JOURNAL_SYNC_COMMIT : JOURNAL_SYNC_NEVER});
     struct durable_batch about = {.source = ""};
     struct decisions decisions;
+    struct table event;
     double begin = now(), end = begin, used = cpu();
     int64_t n = 0;
-    for (; end - begin < settings.seconds && n < n_batches; n++) {
-        double before = end;
-        must(durable_take(durable, &batches[n], &about, &decisions, &error));
+    must(table_init(&event, events.schema, &error));
+    for (; end - begin < settings.seconds && n < events.length; n++) {
+        put_event(&event, n);
+        double before = now();
+        must(durable_take(durable, &event, &about, &decisions, &error));
         if (commits)
             must(durable_commit(durable, about.position, &error));
         end = now();
         note_time(figure, end - before);
     }
+    table_done(&event);
     note_rate(figure, n, end - begin, cpu() - used);
     durable_abandon(durable);
 }
@@ -330,18 +334,22 @@ static void *call(void *argument)
 {
     struct caller *caller = argument;
     struct decided decided;
+    struct table event;
     struct error own = {0};
     check(decided_init(&decided, plan_features(plan), &own) != OK, "decisions");
-    for (double before = now(); before < caller->until; caller->n++) {
+    check(table_init(&event, events.schema, &own) != OK, "an event");
+    for (double after = 0; after < caller->until; caller->n++) {
         int64_t at = caller->first + caller->n * CALLERS;
-        if (at >= n_batches)
+        if (at >= events.length)
             break;
-        check(combiner_take(caller->combiner, &batches[at], &decided, &own) != OK, own.message);
-        double after = now();
+        put_event(&event, at);
+        double before = now();
+        check(combiner_take(caller->combiner, &event, &decided, &own) != OK, own.message);
+        after = now();
         if (caller->figure)
             note_time(caller->figure, after - before);
-        before = after;
     }
+    table_done(&event);
     decided_done(&decided);
     return NULL;
 }
@@ -375,7 +383,6 @@ static void bench_single(void)
                                       {.name = "4 callers, each event durable"},
                                       {.name = "64 callers, each event durable"},
                                       {.name = "1 caller, never flushed"}};
-    cut(1);
     for (int round = 0; round < settings.rounds; round++) {
         raw_round(&figures[0]);
         single_round(true, &figures[1]);
@@ -389,7 +396,6 @@ static void bench_single(void)
     for (int i = 0; i < 5; i++)
         print_figure(&figures[i]);
     printf("\n1 caller: %.2f of raw flushes.\n\n", one / raw);
-    drop_batches();
 }
 
 /* ---- generated events: every entity as often ---- */
