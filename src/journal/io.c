@@ -90,9 +90,10 @@ int io_sync(const struct io *io, int file, const char *path, struct error *error
     return sync_failed(io->sync(io->context, file), path, error);
 }
 
-int io_forget(const struct io *io, int file, const char *path, struct error *error)
+int io_forget(const struct io *io, int file, const char *path, uint64_t offset, uint64_t size,
+              struct error *error)
 {
-    int number = io->forget(io->context, file);
+    int number = io->forget(io->context, file, offset, size);
     return number ? error_set_errno(error, number, "cannot read %s anew", path) : OK;
 }
 

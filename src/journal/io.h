@@ -36,8 +36,9 @@ struct io {
     /* Contents and size are on the disk when it answers 0. After anything else it is unknown which of them
      * are, and asking again proves nothing: the system may have dropped what it could not write. */
     int (*sync)(void *context, int file);
-    /* What is cached of a file and is not waiting to be written is read from the disk next time. */
-    int (*forget)(void *context, int file);
+    /* What is cached of these bytes of a file (size 0: to its end) and is not waiting to be written is read
+     * from the disk next time. */
+    int (*forget)(void *context, int file, uint64_t offset, uint64_t size);
     /* Writing of these bytes begins; nothing waits for it and nothing is promised. */
     void (*write_back)(void *context, int file, uint64_t offset, uint64_t size);
     /* Names in the directory are on the disk when it answers 0: what was created, renamed, removed there. */
@@ -69,7 +70,8 @@ int io_size(const struct io *io, int file, const char *path, uint64_t *ret, stru
 int io_truncate(const struct io *io, int file, const char *path, uint64_t size, struct error *error);
 /* CODE_IO whatever the reason: CODE_NO_SPACE says that nothing was lost, and here that is unknown. */
 int io_sync(const struct io *io, int file, const char *path, struct error *error);
-int io_forget(const struct io *io, int file, const char *path, struct error *error);
+int io_forget(const struct io *io, int file, const char *path, uint64_t offset, uint64_t size,
+              struct error *error);
 int io_sync_directory(const struct io *io, const char *path, struct error *error);
 int io_make_directory(const struct io *io, const char *path, struct error *error); /* exists: OK */
 int io_rename(const struct io *io, const char *from, const char *to, struct error *error);

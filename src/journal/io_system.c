@@ -76,10 +76,10 @@ static int system_sync(void *context, int file)
     return fdatasync(file) ? errno : 0;
 }
 
-static int system_forget(void *context, int file)
+static int system_forget(void *context, int file, uint64_t offset, uint64_t size)
 {
     (void)context;
-    int number = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    int number = posix_fadvise(file, (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
     /* A file system without a cache of its own has nothing to forget. */
     return number == EINVAL || number == ENOSYS ? 0 : number;
 }

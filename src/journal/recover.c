@@ -211,7 +211,7 @@ static int open_newest(struct journal *journal, struct journal_recovery *ret, st
     if (!code)
         code = io_sync(journal->io, journal->file, journal->path, error);
     if (!code)
-        code = io_forget(journal->io, journal->file, journal->path, error);
+        code = io_forget(journal->io, journal->file, journal->path, 0, 0, error);
     if (!code)
         code = segment_check_head(journal->io, journal->file, journal->path, journal->options.identity,
                                   newest->number, &head, error);

@@ -9,7 +9,10 @@
 #include "journal/bytes.h"
 #include "journal/snapshot_format.h"
 
-enum { READ_AHEAD = 1 << 20 };
+enum {
+    READ_AHEAD = 1 << 20,
+    FORGET_AFTER = 8 << 20 /* what was read leaves the cache in pieces of this */
+};
 
 struct snapshot_reader {
     struct snapshots snapshots;
@@ -22,7 +25,7 @@ struct snapshot_reader {
     uint64_t blocks, bytes; /* given so far, and what they held */
     bool ended;
     uint8_t *data; /* bytes of the file from `start` on */
-    uint64_t start;
+    uint64_t start, forgotten;
     size_t at_hand, capacity;
 };
 
@@ -41,6 +44,18 @@ static int damaged(const struct snapshot_reader *reader, uint64_t at, struct err
                      at, reason);
 }
 
+/* A snapshot is read once and may be as large as all windows: its pages in the cache are given back as it is
+ * read, so that few serve for all of it, and the windows have the memory. A cache that keeps them does no
+ * harm. */
+static void forget_read(struct snapshot_reader *reader)
+{
+    if (reader->start < reader->forgotten + FORGET_AFTER)
+        return;
+    uint64_t size = (reader->start - reader->forgotten) / FORGET_AFTER * FORGET_AFTER;
+    if (io_forget(reader->snapshots.io, reader->file, reader->path, reader->forgotten, size, NULL) == OK)
+        reader->forgotten += size;
+}
+
 /* The bytes from the offset on, `need` of them, in memory. */
 static int fetch(struct snapshot_reader *reader, size_t need, const uint8_t **ret, struct error *error)
 {
@@ -56,6 +71,7 @@ static int fetch(struct snapshot_reader *reader, size_t need, const uint8_t **re
             memmove(reader->data, reader->data + before, have);
         reader->start = reader->offset;
         reader->at_hand = have;
+        forget_read(reader);
         if (wanted > reader->capacity) {
             uint8_t *grown = realloc(reader->data, wanted);
             if (!grown)
@@ -214,6 +230,7 @@ static void rewind_blocks(struct snapshot_reader *reader)
 {
     reader->offset = reader->first;
     reader->start = reader->first;
+    reader->forgotten = 0;
     reader->at_hand = 0;
     reader->blocks = reader->bytes = 0;
     reader->ended = false;
@@ -226,7 +243,7 @@ static int look_at_end(struct snapshot_reader *reader, struct error *error)
     uint64_t number, end = BLOCK_HEAD + END_SIZE;
     if (reader->size < reader->first + end)
         return damaged(reader, reader->size, error, "it has no end: %" PRIu64 " bytes", reader->size);
-    reader->offset = reader->start = reader->size - end;
+    reader->offset = reader->start = reader->forgotten = reader->size - end;
     reader->at_hand = 0;
     int code = read_block(reader, &number, &block, error);
     if (!code && block.kind != 0)

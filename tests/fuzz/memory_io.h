@@ -117,6 +117,12 @@ static int memory_sync(void *context, int file)
     return 0;
 }
 
+static int memory_forget(void *context, int file, uint64_t offset, uint64_t size)
+{
+    (void)context, (void)file, (void)offset, (void)size;
+    return 0;
+}
+
 static void memory_write_back(void *context, int file, uint64_t offset, uint64_t size)
 {
     (void)context, (void)file, (void)offset, (void)size;
@@ -185,7 +191,7 @@ static const struct io memory_io = {.open = memory_open,
                                     .size = memory_size,
                                     .truncate = memory_truncate,
                                     .sync = memory_sync,
-                                    .forget = memory_sync,
+                                    .forget = memory_forget,
                                     .write_back = memory_write_back,
                                     .sync_directory = memory_name,
                                     .make_directory = memory_name,

@@ -220,8 +220,9 @@ static int crash_sync(void *context, int file)
 }
 
 /* What waits to be written stays; what was lost is lost from sight too. */
-static int crash_forget(void *context, int file)
+static int crash_forget(void *context, int file, uint64_t offset, uint64_t size)
 {
+    (void)offset, (void)size; /* a cache may forget more than it was asked to */
     struct crash_disk *disk = context;
     int number = look(disk);
     if (number)
