@@ -91,8 +91,7 @@ static void print_group(const struct explain_group *group)
            group->grows ? "; different values of a frame without a start stay for ever, too" : "");
     printf("│    state     %zu bytes per entity, %zu per retained event (%s per million)",
            group->entity_bytes, group->event_bytes, bytes_text((double)group->event_bytes * 1e6, a));
-    if (group->label_bytes)
-        printf(", %zu more with --labels", group->label_bytes);
+    printf(", %zu more with %s--state", group->erasure_bytes, group->label_bytes ? "--labels or " : "");
     printf("%s\n", group->has_texts ? "; texts come on top, each different one once" : "");
     printf("│    estimate  %s of %s entities alive, ", count_text(group->live, a),
            count_text(group->entities, b));
@@ -181,6 +180,7 @@ static void put_group(yyjson_mut_doc *document, yyjson_mut_val *list, const stru
     yyjson_mut_obj_add_uint(document, object, "entity_bytes", group->entity_bytes);
     yyjson_mut_obj_add_uint(document, object, "event_bytes", group->event_bytes);
     yyjson_mut_obj_add_uint(document, object, "label_bytes", group->label_bytes);
+    yyjson_mut_obj_add_uint(document, object, "erasure_bytes", group->erasure_bytes);
     yyjson_mut_obj_add_int(document, object, explain->steps ? "retain_steps" : "retain_us", group->retain);
     yyjson_mut_obj_add_int(document, object, "retain_rows", group->retain_rows);
     yyjson_mut_obj_add_bool(document, object, "entities_stay", group->lasting);

@@ -278,10 +278,7 @@ static struct entity *add(struct entities *entities, uint32_t tag, const uint64_
     if (index == NONE)
         return NULL;
     struct entity *entity = at(entities, index);
-    memset(entity, 0, layout->entity_size);
-    entity->position = INT64_MIN;
-    entity->events.item = (uint32_t)layout->event_size;
-    memcpy(entity_keys(layout, entity), key, (size_t)layout->n_words * 8);
+    entity_init(layout, key, entity);
     put(&entities->now, (struct bucket){tag, index + 1});
     entities->n++;
     return entity;
@@ -337,6 +334,16 @@ static void remove_entity(struct entities *entities, uint32_t index)
     if (entities->now.mask >= FIRST_BUCKETS && entities->n < entities->now.mask / 16 &&
         !entities->old.buckets)
         resize(entities, (entities->now.mask + 1) / 4);
+}
+
+void entities_remove(struct entities *entities, struct entity *entity)
+{
+    const uint64_t *key = entity_keys(entities->share.layout, entity);
+    uint32_t tag = (uint32_t)entities_hash(key, entities->share.layout->n_words);
+    const struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
+    if (!bucket->number)
+        bucket = find_bucket(entities, &entities->old, tag, key);
+    remove_entity(entities, bucket->number - 1);
 }
 
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)

@@ -22,6 +22,8 @@ struct entity *entities_look_up(const struct entities *entities, uint64_t hash, 
 void entities_prefetch(const struct entities *entities, uint64_t hash);
 void entities_prefetch_entity(const struct entities *entities, uint64_t hash);
 struct share *entities_share(struct entities *entities);
+/* Takes one of them out, with its memory and the texts of its key. */
+void entities_remove(struct entities *entities, struct entity *entity);
 /* Looks at the next n of them, round and round, and takes memory back from those that no event at or after
  * `floor` can see. */
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n);

@@ -62,7 +62,7 @@ static inline void put_event(const struct layout *layout, char *event, const str
 }
 
 /* Releases the texts of an event that is no longer retained. */
-static void drop_texts(const struct share *share, const char *event)
+void share_drop_texts(const struct share *share, const char *event)
 {
     uint64_t marks = event_marks(share->layout, event);
     for (int i = 0; i < share->layout->n_stored; i++) {
@@ -139,7 +139,7 @@ static void evict_old(struct share *share, struct entity *entity, int64_t floor)
         if (layout->unbounded)
             remember(share, entity, event);
         if (layout->has_text)
-            drop_texts(share, event);
+            share_drop_texts(share, event);
         for (int i = 0; i < layout->n_linked; i++)
             recent_evict(layout, &layout->linked[i], entity, &share->pool);
         entity->first++;
@@ -362,7 +362,7 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
             fine &= frame_run(share, &layout->frames[f], entity, event, reach_of(layout, entity, f, position),
                               -1);
     if (layout->has_text)
-        drop_texts(share, event);
+        share_drop_texts(share, event);
     for (int i = 0; i < layout->n_linked; i++) {
         recent_remove(layout, &layout->linked[i], entity, position);
         recent_shift(layout, &layout->linked[i], entity, position, -1);
@@ -514,6 +514,14 @@ void entity_tidy(struct share *share, struct entity *entity)
         places_tidy(entity_at(entity, layout->linked[i].offset), &share->pool);
 }
 
+void entity_init(const struct layout *layout, const uint64_t *key, struct entity *ret)
+{
+    memset(ret, 0, layout->entity_size);
+    ret->position = INT64_MIN;
+    ret->events.item = (uint32_t)layout->event_size;
+    memcpy(entity_keys(layout, ret), key, (size_t)layout->n_words * 8);
+}
+
 static void drop_map(struct share *share, const struct map *map, struct entity *entity)
 {
     struct distinct *distinct = entity_at(entity, map->offset);
@@ -525,7 +533,7 @@ void entity_done(struct share *share, struct entity *entity)
 {
     const struct layout *layout = share->layout;
     for (; layout->has_text && entity->first != entity->end; entity->first++)
-        drop_texts(share, event_at(layout, entity, entity->first));
+        share_drop_texts(share, event_at(layout, entity, entity->first));
     share_drop_key(share, entity_keys(layout, entity));
     if (entity->ring)
         deque_free(&entity->events, &share->pool);

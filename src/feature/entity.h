@@ -63,6 +63,24 @@ bool entity_settle(struct share *share, struct entity *entity, const struct view
 bool entity_learn(struct share *share, struct entity *entity, const struct arrival *before,
                   const struct arrival *now);
 
+/* The position of a retained event, by its time and number; false: it is not retained. Layouts whose events
+ * have a number only. */
+bool entity_find(const struct layout *layout, const struct entity *entity, const struct arrival *arrival,
+                 uint32_t *ret);
+
+/* n events that were taken, and were not too late: from here on the entity is what it would be without them,
+ * but for the time that its frames stand at. Of those that are not retained any more, the values leave the
+ * sums of frames without a start where `sums` says so. ret_retained: per event. Texts stay the caller's.
+ * False: no memory, and the entity can no longer be used. */
+bool entity_erase(struct share *share, struct entity *entity, const struct arrival *arrivals, int64_t n,
+                  bool sums, bool *ret_retained);
+/* Is there nothing that an event to come could see? */
+bool entity_is_empty(const struct layout *layout, const struct entity *entity);
+/* Windows whose frames without a start may still say what an event was that is not retained any more: sets
+ * ret[window]. */
+void entity_traces(const struct layout *layout, const struct strings *strings, const struct entity *entity,
+                   const struct arrival *arrival, bool *ret);
+
 /* Asks memory for what entity_take will touch: the newest events, where the frames' cursors stand, and
  * what is looked up for the values that arrive. Then, by what came, for events in pages and for those
  * with an arriving value. */
@@ -74,8 +92,12 @@ void entity_prefetch_events(const struct layout *layout, const struct entity *en
 bool entity_forget(struct share *share, struct entity *entity, int64_t floor);
 /* Makes blocks smaller that are hardly used, and lets the pool move them together. */
 void entity_tidy(struct share *share, struct entity *entity);
+/* Nothing but its key; the place is the layout's entity_size. */
+void entity_init(const struct layout *layout, const uint64_t *key, struct entity *ret);
 /* Gives all of its memory back, key texts too. */
 void entity_done(struct share *share, struct entity *entity);
+/* Releases the texts of a retained event. */
+void share_drop_texts(const struct share *share, const char *event);
 
 /* Writes the result of every window of the group to row `i` of its vector (struct reading, out). A sum beyond
  * its type is an error, an aggregate over nothing but count NULL. */

@@ -6,8 +6,8 @@
 #include "feature/ring.h"
 #include "feature/strings.h"
 
-static bool find_event(const struct layout *layout, const struct entity *entity,
-                       const struct arrival *arrival, uint32_t *ret)
+bool entity_find(const struct layout *layout, const struct entity *entity, const struct arrival *arrival,
+                 uint32_t *ret)
 {
     uint32_t position = ring_search(layout, entity, arrival->time, false), number;
     for (; position != entity->end; position++) {
@@ -216,7 +216,7 @@ bool entity_learn(struct share *share, struct entity *entity, const struct arriv
                   const struct arrival *now)
 {
     uint32_t position;
-    if (find_event(share->layout, entity, now, &position))
+    if (entity_find(share->layout, entity, now, &position))
         return learn_retained(share, entity, position, now);
     if (!share->layout->unbounded)
         return true;

@@ -8,7 +8,11 @@
 
 bool renumber(const struct renumbering *texts, struct strings *strings, uint64_t *number, struct bytes_in *in)
 {
-    size_t low = 0, n = texts->n;
+    size_t low = 0, n = texts ? texts->n : 0;
+    if (!texts) {
+        strings_hold(strings, *number);
+        return true;
+    }
     while (n) {
         size_t half = n / 2;
         bool before = texts->was[low + half] < *number;
@@ -246,19 +250,22 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+uint32_t entity_stand(const struct layout *layout, const struct entity *entity, const struct layout_end *end)
+{
+    uint32_t n = ring_count(entity);
+    if (end->unit == FRAME_ROWS)
+        return ring_clamp(entity, (int64_t)n - end->end) - entity->first;
+    return least(ring_search(layout, entity, entity->position - end->end, true) - entity->first,
+                 n - (uint32_t)(n && end->exclusive));
+}
+
 /* Where the cursors stand at the entity's position, as offsets from the oldest event, which is 0. */
 static void stand(const struct layout *layout, struct entity *entity)
 {
     uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
     uint32_t n = ring_count(entity);
-    for (int i = 0; i < layout->n_ends; i++) {
-        const struct layout_end *end = &layout->ends[i];
-        if (end->unit == FRAME_ROWS)
-            highs[i] = ring_clamp(entity, (int64_t)n - end->end);
-        else
-            highs[i] = least(ring_search(layout, entity, entity->position - end->end, true),
-                             n - (uint32_t)(n && end->exclusive));
-    }
+    for (int i = 0; i < layout->n_ends; i++)
+        highs[i] = entity_stand(layout, entity, &layout->ends[i]);
     for (int f = 0; f < layout->n_frames; f++) {
         const struct layout_frame *frame = &layout->frames[f];
         uint32_t low = 0;

@@ -22,9 +22,12 @@
 uint64_t entity_shape(const struct layout *layout);
 
 void entity_save(const struct layout *layout, const struct entity *entity, struct bytes_out *out);
-/* Into a new entity; every text that it comes to hold is held. False: see in. */
+/* Into a new entity; every text that it comes to hold is held. texts NULL: their numbers are what they were.
+ * False: see in. */
 bool entity_load(struct share *share, struct entity *entity, const struct renumbering *texts,
                  struct bytes_in *in);
+/* How many of the retained events an end has been fed where the entity's frames stand. */
+uint32_t entity_stand(const struct layout *layout, const struct entity *entity, const struct layout_end *end);
 /* A text's number as it is now, held once more. */
 bool renumber(const struct renumbering *texts, struct strings *strings, uint64_t *number,
               struct bytes_in *in);

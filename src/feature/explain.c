@@ -202,6 +202,7 @@ static void explain_state(struct explainer *explainer, const struct layout *layo
     group->entity_bytes = layout->entity_size;
     group->event_bytes = layout->event_size;
     group->label_bytes = layout->late ? sizeof(uint32_t) : 0;
+    group->erasure_bytes = sizeof(uint32_t);
     group->retain = layout->retain;
     group->retain_rows = layout->retain_rows;
     group->lasting = layout->lasting;
@@ -249,7 +250,7 @@ static int explain_group(struct explainer *explainer, int g, struct explain_grou
     struct layout layout;
     struct buffer text;
     struct memory_estimate estimate;
-    int rc = layout_new(explainer->plan, g, false, &layout, error);
+    int rc = layout_new(explainer->plan, g, LAYOUT_FINDS_NONE, &layout, error);
     if (rc != OK)
         return rc;
     buffer_init(&text, LIMIT_JSON_LINE);

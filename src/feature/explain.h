@@ -51,6 +51,7 @@ struct explain_group {
     /* Exact. */
     size_t entity_bytes, event_bytes;
     size_t label_bytes; /* per retained event on top, where labels come later (state_options.learns) */
+    size_t erasure_bytes; /* the same where events can be erased (state_options.forgets); not both */
     int64_t retain;      /* time (microseconds or steps) an event is kept, without lateness */
     int64_t retain_rows; /* and so many of the last events however old */
     bool lasting;        /* entities stay for ever */

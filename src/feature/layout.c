@@ -122,7 +122,7 @@ static void find_late(struct layout *layout)
     }
 }
 
-static void lay_out_event(const struct plan *plan, int group, bool learns, struct layout *layout)
+static void lay_out_event(const struct plan *plan, int group, enum layout_finds finds, struct layout *layout)
 {
     const struct group *g = layout->group;
     size_t at = sizeof(int64_t);
@@ -148,7 +148,7 @@ static void lay_out_event(const struct plan *plan, int group, bool learns, struc
                 (struct linked){.slot = (int)s, .pack = pack, .value = at - pack_width(pack), .link = at};
         at += linked ? sizeof(struct link) : 0;
     }
-    if (learns && layout->late) {
+    if (finds == LAYOUT_FINDS_ALL || (finds == LAYOUT_FINDS_LATE && layout->late)) {
         layout->arrival_offset = at;
         at += sizeof(uint32_t);
     }
@@ -538,7 +538,8 @@ static bool make_room(const struct plan *plan, struct layout *layout)
            layout->marked && layout->remembered && layout->readings;
 }
 
-int layout_new(const struct plan *plan, int group, bool learns, struct layout *ret, struct error *error)
+int layout_new(const struct plan *plan, int group, enum layout_finds finds, struct layout *ret,
+               struct error *error)
 {
     const struct group *g = &plan->groups[group];
     struct layout layout = {.group = g, .n_words = 1};
@@ -555,7 +556,7 @@ int layout_new(const struct plan *plan, int group, bool learns, struct layout *r
     }
     lay_out_frames(&layout);
     find_late(&layout);
-    lay_out_event(plan, group, learns, &layout);
+    lay_out_event(plan, group, finds, &layout);
     lay_out_accumulators(plan, group, &layout);
     lay_out_extremes(plan, group, &layout);
     lay_out_marked(plan, group, &layout);

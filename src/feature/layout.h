@@ -9,7 +9,8 @@
  * newest, and those that the frames' cursors pass. An event's marks say which slots have a value for it
  * (argument not NULL and FILTER true). Only slots that need more than the mark keep the value itself.
  * Positions are counters that only grow (modulo 2^32). Retained events are in (time, arrival) order. Where
- * late columns are learnt, an event's arrival number (its lowest 32 bits) tells it from others of its time.
+ * events have to be found again, to learn late columns or to be erased, an event's arrival number (its lowest
+ * 32 bits) tells it from others of its time.
  *
  * A frame's events are those at low <= position < high. Frames that end alike share their high cursor, and
  * with it one structure for all of their minima (extremes.h): windows of one hour, one day and thirty days
@@ -200,7 +201,7 @@ struct layout {
     int mark_width; /* bytes: 0 without slots, 1 up to 8, else 8 */
     size_t keys_offset, lows_offset, highs_offset, evicted_offset, entity_size;
     size_t marks_offset, event_size; /* of a retained event, bytes */
-    size_t arrival_offset;           /* 0: events have no arrival number, because nothing is learnt */
+    size_t arrival_offset;           /* 0: events have no arrival number, because none is looked for */
     uint64_t late;                   /* slots that look at a late column, and can learn its value */
     struct layout_frame *frames;
     struct layout_end *ends;
@@ -237,8 +238,14 @@ struct entity {
     int64_t position; /* the time that the frames stand at; INT64_MIN: nowhere */
 };
 
-/* learns: retained events have to be found again (state_learn). */
-int layout_new(const struct plan *plan, int group, bool learns, struct layout *ret, struct error *error);
+/* Which retained events have to be found again. */
+enum layout_finds {
+    LAYOUT_FINDS_NONE,
+    LAYOUT_FINDS_LATE /* in groups with late columns */,
+    LAYOUT_FINDS_ALL
+};
+int layout_new(const struct plan *plan, int group, enum layout_finds finds, struct layout *ret,
+               struct error *error);
 void layout_done(struct layout *layout);
 /* Back to nothing: frees what spilled. base: the entity or a block of its shape. */
 void accumulator_clear(const struct accumulator *accumulator, char *base);

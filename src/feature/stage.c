@@ -192,12 +192,12 @@ bool stage_texts(struct staged *staged, struct strings *strings, int64_t n, cons
     return true;
 }
 
-int staged_new(const struct plan *plan, int group, bool learns, int64_t rows, int n_shares,
+int staged_new(const struct plan *plan, int group, enum layout_finds finds, int64_t rows, int n_shares,
                struct strings *strings, struct staged *ret, struct error *error)
 {
     const struct group *g = &plan->groups[group];
     struct staged staged = {.level = g->level, .n_shares = n_shares};
-    int rc = layout_new(plan, group, learns, &staged.layout, error);
+    int rc = layout_new(plan, group, finds, &staged.layout, error);
     if (rc != OK)
         return rc;
     size_t n = (size_t)rows, shares = (size_t)n_shares;

@@ -20,7 +20,7 @@ struct staged {
     int first_root; /* of the group's keys and slots in the program of its level */
 };
 
-int staged_new(const struct plan *plan, int group, bool learns, int64_t rows, int n_shares,
+int staged_new(const struct plan *plan, int group, enum layout_finds finds, int64_t rows, int n_shares,
                struct strings *strings, struct staged *ret, struct error *error);
 void staged_done(struct staged *staged);
 

@@ -422,7 +422,7 @@ int state_take(struct state *state, const struct table *events, struct table *re
         return rc;
     if (state->wanted && !memory_grow(&state->filtered, &state->filtered_capacity, (size_t)events->length, 1))
         return error_set(error, CODE_MEMORY, "no memory for a batch");
-    if (state->learning && !memory_grow(&state->entered, &state->entered_capacity, (size_t)events->length, 1))
+    if (state->entered && !memory_grow(&state->entered, &state->entered_capacity, (size_t)events->length, 1))
         return error_set(error, CODE_MEMORY, "no memory for a batch");
     state->events = events;
     if (state->learning)
@@ -543,10 +543,12 @@ static int new_groups(struct state *state, struct error *error)
     }
     if (text && !(state->strings = strings_new()))
         return error_set(error, CODE_MEMORY, "no memory for texts");
+    enum layout_finds finds = state->options.forgets  ? LAYOUT_FINDS_ALL
+                              : state->options.learns ? LAYOUT_FINDS_LATE
+                                                      : LAYOUT_FINDS_NONE;
     int rc = OK;
     for (size_t g = 0; rc == OK && g < plan->n_groups; g++)
-        rc = staged_new(plan, (int)g, state->options.learns, SLICE, state->threads, state->strings,
-                        &state->groups[g], error);
+        rc = staged_new(plan, (int)g, finds, SLICE, state->threads, state->strings, &state->groups[g], error);
     return rc;
 }
 
@@ -600,7 +602,8 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     if (rc == OK && options->learns)
         rc = learning_new(plan, &state->learning, error);
-    if (rc == OK && options->learns && !(state->entered = memory_new(1, sizeof *state->entered)))
+    if (rc == OK && (options->learns || options->forgets) &&
+        !(state->entered = memory_new(1, sizeof *state->entered)))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     if (rc == OK)
         rc = new_groups(state, error);

@@ -30,6 +30,9 @@ struct state_options {
      * bytes per retained event of the groups that look at one. A plan whose windows cannot follow is refused
      * (CODE_UNSUPPORTED). */
     bool learns;
+    /* Events can be erased (state_forget). Costs 4 bytes per retained event; together with `learns` no more
+     * than that. */
+    bool forgets;
 };
 
 struct state_counters {
@@ -70,13 +73,27 @@ struct parallel *state_pool(const struct state *state);
  * windows over results of windows. The same event may come again, with another value or the same. */
 int state_learn(struct state *state, const struct table *before, const struct table *now,
                 const int64_t *arrivals, struct error *error);
+/* Events that were taken are erased. events: as they were taken, but for late columns with `learns`, which
+ * are as they are known now; arrivals: their numbers. All of them have entered the windows (state_entered).
+ *
+ * From here on every window reads as if they had never been taken. What was read before stays, and so do
+ * results of inner windows that are part of other events, the high water, and what was given back before: a
+ * frame of ROWS then reaches back to what is still retained.
+ *
+ * Of events that are no longer retained, frames without a start keep sums, which follow, and the least, the
+ * largest, the first and the last value, which cannot: ret_traces, per feature of the plan, is set true where
+ * such a value may be that of an erased event. Costs what the entities of the events have retained; with
+ * windows over results of windows, what all have. */
+int state_forget(struct state *state, const struct table *events, const int64_t *arrivals, bool *ret_traces,
+                 struct error *error);
+
 /* The number of the next event to arrive. It grows by one with each event, from 0 on; whoever has numbers of
  * his own says where they go on, never back. Two events of one entity and one time are told apart by the
  * lowest 32 bits. */
 int64_t state_arrival(const struct state *state);
 void state_set_arrival(struct state *state, int64_t arrival);
 /* Per row of the last batch whether it has entered the windows (1): WHERE wants it and it did not come too
- * late. NULL without options.learns. */
+ * late. NULL without options.learns and options.forgets. */
 const uint8_t *state_entered(const struct state *state);
 /* Does state_learn look at a column of the events? */
 bool state_learns_from(const struct state *state, int column);

@@ -165,7 +165,7 @@ static bool stage(struct state *state, const struct table *events, int64_t from,
     program_run(program, events, state->plan->events, from, n, state->windows, 0);
     for (size_t g = 0; g < state->plan->n_groups; g++) {
         struct staged *staged = &state->groups[g];
-        if (!staged->layout.arrival_offset)
+        if (!staged->layout.late)
             continue;
         stage_rows(staged, program, 0, n, NULL, &errors);
         if (stage_has_texts(staged) && !stage_texts(staged, state->strings, n, NULL, staged->layout.late))
@@ -201,7 +201,7 @@ static void keep_known(struct state *state, int64_t n)
         struct staged *staged = &state->groups[g];
         struct known *known = &state->learning->known[g];
         size_t slots = staged->layout.group->n_slots;
-        if (!staged->layout.arrival_offset)
+        if (!staged->layout.late)
             continue;
         memcpy(known->marks, staged->marks, (size_t)n * sizeof *known->marks);
         memcpy(known->values, staged->values, (size_t)n * slots * sizeof *known->values);
@@ -251,7 +251,7 @@ static bool learn_rows(struct state *state, const struct table *before, const st
     for (size_t g = 0; fine && g < plan->n_groups; g++) {
         struct staged *staged = &state->groups[g];
         const struct known *known = &state->learning->known[g];
-        if (!staged->layout.arrival_offset)
+        if (!staged->layout.late)
             continue;
         for (int64_t i = 0; i < n; i++)
             fine &= learn_row(state, staged, known, i, time_of(plan, now, from + i), arrivals[from + i]);
@@ -271,7 +271,7 @@ int state_learn(struct state *state, const struct table *before, const struct ta
         return error_set(error, CODE_MEMORY, "the state ran out of memory before and can no longer be used");
     bool late = false;
     for (size_t g = 0; g < state->plan->n_groups; g++)
-        late |= state->groups[g].layout.arrival_offset > 0;
+        late |= state->groups[g].layout.late > 0;
     for (int64_t from = 0; late && from < now->length; from += RUN) {
         int64_t n = now->length - from < RUN ? now->length - from : RUN;
         if (!learn_rows(state, before, now, arrivals, from, n)) {

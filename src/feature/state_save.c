@@ -1,9 +1,9 @@
 /*
  * A state to bytes and back:
  *
- *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | learns u8 | high water i64
- * | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of each entity: 1
- * u8, key words, entity_save.h | 0 u8
+ *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | learns u8 | forgets u8 |
+ * high water i64 | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of
+ * each entity: 1 u8, key words, entity_save.h | 0 u8
  *
  * Key words that are texts go by number. What was kept by one number of threads may be read by another.
  */
@@ -50,6 +50,7 @@ int state_save(const struct state *state, bytes_write *write, void *context, str
     bytes_put(&out, state->plan->hash, 64);
     bytes_put_i64(&out, state->options.lateness_us);
     bytes_put_u8(&out, state->options.learns);
+    bytes_put_u8(&out, state->options.forgets);
     bytes_put_i64(&out, state->high_water);
     bytes_put_u8(&out, state->started);
     bytes_put_i64(&out, state->arrival);
@@ -84,6 +85,10 @@ static bool load_header(struct state *state, struct bytes_in *in)
     if (in->rc == OK && learns != state->options.learns)
         return bytes_refuse(in, learns ? "it was kept for labels that come later"
                                        : "it was kept without labels that come later");
+    bool forgets = bytes_get_u8(in);
+    if (in->rc == OK && forgets != state->options.forgets)
+        return bytes_refuse(in, forgets ? "it was kept so that events can be erased"
+                                        : "it was kept so that events cannot be erased");
     state->high_water = bytes_get_i64(in);
     state->started = bytes_get_u8(in);
     state->arrival = bytes_get_i64(in);

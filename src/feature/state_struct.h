@@ -27,7 +27,8 @@ struct state {
     uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
     uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
     size_t filtered_capacity;
-    uint8_t *entered; /* per row of the last batch: it is in the windows; NULL unless options.learns */
+    uint8_t
+        *entered; /* per row of the last batch: it is in the windows; NULL unless options.learns or forgets */
     size_t entered_capacity;
     int64_t arrival; /* number of the next event to arrive */
     struct learning *learning; /* NULL unless options.learns */

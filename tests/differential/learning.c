@@ -118,14 +118,16 @@ static int learn_all(struct pupil *pupil, int64_t size, bool restarts, struct er
 static void learn_in_batches(struct trial *trial, const struct labels *labels, const struct rescan *expected,
                              int threads, int64_t size, bool restarts, const char *what)
 {
-    struct pupil pupil = {
-        .trial = trial,
-        .labels = labels,
-        .expected = expected,
-        .options = {.threads = threads, .lateness_us = trial->made.lateness, .learns = true},
-        .said = memory_new((size_t)trial->events.length, sizeof *pupil.said),
-        .numbers = memory_new((size_t)trial->events.length, sizeof *pupil.numbers),
-        .gap = restarts ? INT64_C(1) << 33 : 3};
+    struct pupil pupil = {.trial = trial,
+                          .labels = labels,
+                          .expected = expected,
+                          .options = {.threads = threads,
+                                      .lateness_us = trial->made.lateness,
+                                      .learns = true,
+                                      .forgets = size < 0},
+                          .said = memory_new((size_t)trial->events.length, sizeof *pupil.said),
+                          .numbers = memory_new((size_t)trial->events.length, sizeof *pupil.numbers),
+                          .gap = restarts ? INT64_C(1) << 33 : 3};
     struct error error = {0};
     struct schema *events = trial->plan->events, *features = trial->plan->features;
     if (!pupil.said || !pupil.numbers || table_init(&pupil.before, events, NULL) != OK ||
@@ -173,7 +175,8 @@ void compare_learning(struct trial *trial)
     if (!can_learn(trial->plan))
         return;
     labels_make(&trial->random, &trial->made, trial->plan, &labels);
-    if (rescan_run(trial->plan, &trial->events, trial->made.lateness, &labels, &expected, &error) != OK)
+    struct rescan_options options = {.lateness = trial->made.lateness, .labels = &labels};
+    if (rescan_run(trial->plan, &trial->events, &options, &expected, &error) != OK)
         abort();
     learn_in_batches(trial, &labels, &expected, 1, 1, false, "labels, batches of one");
     learn_in_batches(trial, &labels, &expected, 3, -1, false, "labels, three threads");

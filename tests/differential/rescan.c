@@ -11,6 +11,7 @@ struct sight {
     struct plan *plan;
     const struct table *events;
     int64_t n, lateness;
+    const struct erasures *erasures;
     int64_t *times, *floors;
     int64_t *order; /* all events in (time, arrival) order */
     bool *late, *too_late, *wanted;
@@ -176,6 +177,14 @@ struct pane {
     bool learns; /* its members' labels reach it */
     bool *seen;
     int64_t *group, *members; /* room for all events */
+    int64_t erasure;          /* the next one */
+    bool *erased;             /* per event: it is */
+    bool *cut;                /* it was given back before another of its key was erased */
+    struct retained {
+        int64_t *list; /* in (time, arrival) order */
+        int64_t n, newest;
+        bool *has; /* per event: it is in the list */
+    } retained;
 };
 
 static struct values look_at_slot(struct sight *sight, const struct slot *slot)
@@ -204,6 +213,12 @@ static bool same_key(const struct pane *pane, int64_t a, int64_t b)
     return true;
 }
 
+/* Frames of ROWS do not see beyond what was retained when an event was erased. */
+static bool is_cut(const struct pane *pane, int64_t p)
+{
+    return pane->cut[p] && pane->frame.unit == FRAME_ROWS && pane->frame.start != FRAME_UNBOUNDED;
+}
+
 /* Step 1: e's group in order. */
 static int64_t find_group(const struct sight *sight, const struct pane *pane, int64_t e)
 {
@@ -214,7 +229,7 @@ static int64_t find_group(const struct sight *sight, const struct pane *pane, in
             continue;
         if (!sight->wanted[p])
             pane->seen[SEEN_WHERE] = true;
-        else if (p == e || !sight->too_late[p])
+        else if (p == e || (!sight->too_late[p] && !pane->erased[p] && !is_cut(pane, p)))
             pane->group[n++] = p;
     }
     return n;
@@ -255,7 +270,8 @@ static int64_t find_members(const struct sight *sight, const struct pane *pane, 
     for (int64_t i = 0; i < n; i++) {
         int64_t p = pane->group[i];
         int64_t back = frame->unit == FRAME_ROWS ? rank - i : sight->times[e] - sight->times[p];
-        if ((unbounded || back <= frame->start) && back >= frame->end && !(frame->exclusive && p == e))
+        bool passed = back >= frame->end || (unbounded && pane->cut[p]);
+        if ((unbounded || back <= frame->start) && passed && !(frame->exclusive && p == e))
             pane->members[found++] = p;
     }
     return found;
@@ -348,6 +364,124 @@ static void drop_slots(struct pane *pane)
     free(pane->rows.marks);
 }
 
+/* What an entity of the group retains: the longest RANGE, and so many rows. */
+static void find_reach(const struct group *group, int64_t *ret_range, int64_t *ret_rows, bool *ret_unbounded)
+{
+    *ret_range = *ret_rows = 0;
+    *ret_unbounded = false;
+    for (size_t f = 0; f < group->n_frames; f++) {
+        const struct frame *frame = &group->frames[f];
+        bool unbounded = frame->start == FRAME_UNBOUNDED;
+        int64_t reach = unbounded ? frame->end : frame->start;
+        int64_t *to = frame->unit == FRAME_ROWS ? ret_rows : ret_range;
+        *to = reach > *to ? reach : *to;
+        *ret_unbounded |= unbounded;
+    }
+}
+
+/* One more event of the key. The newest in time has the oldest given back that no frame reaches. */
+static void retain(const struct sight *sight, const struct group *group, struct retained *retained, int64_t p)
+{
+    int64_t range, rows, at = retained->n++, gone = 0;
+    bool unbounded;
+    find_reach(group, &range, &rows, &unbounded);
+    for (; at > 0 && sight->times[retained->list[at - 1]] > sight->times[p]; at--)
+        retained->list[at] = retained->list[at - 1];
+    retained->list[at] = p;
+    retained->has[p] = true;
+    if (sight->times[p] < retained->newest)
+        return;
+    retained->newest = sight->times[p];
+    int64_t floor = sight->floors[p];
+    for (; gone < retained->n; gone++) {
+        const int64_t *oldest = retained->list + gone;
+        bool few = retained->n - gone <= rows + 1;
+        if (sight->times[oldest[0]] >= floor - range ||
+            (rows && (few || sight->times[oldest[rows]] >= floor)))
+            break;
+    }
+    for (int64_t i = 0; i < gone; i++)
+        retained->has[retained->list[i]] = false;
+    retained->n -= gone;
+    memmove(retained->list, retained->list + gone, (size_t)retained->n * sizeof *retained->list);
+}
+
+/* What x's key has retained when event e is about to come: what came and what was erased, in order. */
+static void find_retained(const struct sight *sight, const struct group *group, struct pane *pane, int64_t x,
+                          int64_t e)
+{
+    const struct erasures *erasures = sight->erasures;
+    struct retained *retained = &pane->retained;
+    int64_t range, rows, next = 0, left = 0;
+    bool unbounded;
+    find_reach(group, &range, &rows, &unbounded);
+    retained->n = 0;
+    retained->newest = INT64_MIN;
+    memset(retained->has, 0, (size_t)sight->n);
+    for (int64_t p = 0; p <= e; p++) {
+        for (; next < pane->erasure && erasures->list[next].position <= p; next++) {
+            int64_t gone = erasures->list[next].event, kept = 0;
+            if (!same_key(pane, x, gone) || !sight->wanted[gone] || sight->too_late[gone])
+                continue;
+            left--;
+            for (int64_t i = 0; i < retained->n; i++)
+                if (retained->list[i] != gone)
+                    retained->list[kept++] = retained->list[i];
+            retained->n = kept;
+            retained->has[gone] = false;
+            if (!kept && (!unbounded || !left))
+                retained->newest = INT64_MIN;
+        }
+        if (p == e || !same_key(pane, x, p) || !sight->wanted[p] || sight->too_late[p])
+            continue;
+        left++;
+        retain(sight, group, retained, p);
+    }
+}
+
+static bool has_rows(const struct group *group)
+{
+    bool found = false;
+    for (size_t f = 0; f < group->n_frames; f++)
+        found |= group->frames[f].unit == FRAME_ROWS;
+    return found;
+}
+
+/* Erases what is to be erased before e. What is retained shows in frames of ROWS alone. */
+static void erase(const struct sight *sight, const struct group *group, struct pane *pane, int64_t e)
+{
+    const struct erasures *erasures = sight->erasures;
+    for (; erasures && pane->erasure < erasures->n && erasures->list[pane->erasure].position <= e;
+         pane->erasure++) {
+        int64_t x = erasures->list[pane->erasure].event;
+        if (!sight->wanted[x] || sight->too_late[x])
+            continue;
+        pane->erased[x] = true;
+        if (!has_rows(group))
+            continue;
+        find_retained(sight, group, pane, x, e);
+        for (int64_t p = 0; pane->retained.has[x] && p < e; p++)
+            pane->cut[p] |= !pane->retained.has[p] && same_key(pane, x, p);
+    }
+}
+
+/* Would an erased event be a member? The newest few are asked. */
+static void note_erased(const struct sight *sight, struct pane *pane, int64_t e)
+{
+    int64_t asked = 0;
+    for (int64_t i = pane->erasure - 1; i >= 0 && asked < 3 && !pane->seen[SEEN_ERASED]; i--) {
+        int64_t x = sight->erasures->list[i].event;
+        if (!pane->erased[x] || !same_key(pane, e, x))
+            continue;
+        asked++;
+        pane->erased[x] = false;
+        int64_t n = find_members(sight, pane, e, drop_forgotten(sight, pane, e, find_group(sight, pane, e)));
+        for (int64_t m = 0; m < n; m++)
+            pane->seen[SEEN_ERASED] |= pane->members[m] == x;
+        pane->erased[x] = true;
+    }
+}
+
 static void compute(struct sight *sight, const struct group *groups, struct pane *pane, struct vector *result,
                     double *magnitudes)
 {
@@ -356,8 +490,10 @@ static void compute(struct sight *sight, const struct group *groups, struct pane
             drop_slots(pane);
             look_at_slots(sight, groups, pane);
         }
+        erase(sight, groups, pane, e);
         if (!sight->wanted[e])
             continue;
+        note_erased(sight, pane, e);
         int64_t group = find_group(sight, pane, e);
         int64_t all = find_members(sight, pane, e, group);
         group = drop_forgotten(sight, pane, e, group);
@@ -374,14 +510,18 @@ static void look_at_window(struct sight *sight, int w)
     const struct window *window = &sight->plan->windows[w];
     const struct group *group = &sight->plan->groups[window->group];
     const struct slot *slot = window->slot < 0 ? NULL : &group->slots[window->slot];
-    struct pane pane = {.window = window,
-                        .frame = group->frames[window->frame],
-                        .slot = slot,
-                        .keys = new_array((int64_t)group->n_keys, sizeof(struct vector)),
-                        .n_keys = group->n_keys,
-                        .seen = sight->out->seen[w],
-                        .group = new_array(sight->n, sizeof(int64_t)),
-                        .members = new_array(sight->n, sizeof(int64_t))};
+    struct pane pane = {
+        .window = window,
+        .frame = group->frames[window->frame],
+        .slot = slot,
+        .keys = new_array((int64_t)group->n_keys, sizeof(struct vector)),
+        .n_keys = group->n_keys,
+        .seen = sight->out->seen[w],
+        .group = new_array(sight->n, sizeof(int64_t)),
+        .members = new_array(sight->n, sizeof(int64_t)),
+        .erased = new_array(sight->n, sizeof(bool)),
+        .cut = new_array(sight->n, sizeof(bool)),
+        .retained = {.list = new_array(sight->n, sizeof(int64_t)), .has = new_array(sight->n, sizeof(bool))}};
     for (size_t k = 0; k < group->n_keys; k++)
         pane.keys[k] = evaluate(sight, group->keys[k]);
     if (sight->labels)
@@ -397,6 +537,10 @@ static void look_at_window(struct sight *sight, int w)
     free(pane.keys);
     free(pane.group);
     free(pane.members);
+    free(pane.erased);
+    free(pane.cut);
+    free(pane.retained.list);
+    free(pane.retained.has);
 }
 
 /* Windows of level 0 first: what those of level 1 look at. */
@@ -446,7 +590,7 @@ static void copy_events(struct sight *sight)
     sight->events = &sight->known;
 }
 
-int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, const struct labels *labels,
+int rescan_run(struct plan *plan, const struct table *events, const struct rescan_options *options,
                struct rescan *ret, struct error *error)
 {
     int64_t n = events->length, windows = (int64_t)plan->n_windows;
@@ -457,8 +601,9 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
     struct sight sight = {.plan = plan,
                           .events = events,
                           .n = n,
-                          .lateness = lateness,
-                          .labels = labels,
+                          .lateness = options->lateness,
+                          .labels = options->labels,
+                          .erasures = options->erasures,
                           .out = &out,
                           .times = new_array(n, sizeof *sight.times),
                           .floors = new_array(n, sizeof *sight.floors),
@@ -474,7 +619,7 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
         result->state = new_array(n, 1);
         out.magnitudes[w] = new_array(n, sizeof(double));
     }
-    if (labels)
+    if (options->labels)
         copy_events(&sight);
     look_at_where(&sight);
     look_at_times(&sight);
@@ -496,7 +641,7 @@ int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, 
     free(sight.said);
     free(sight.corrected);
     free(sight.overtaken);
-    if (labels)
+    if (options->labels)
         table_done(&sight.known);
     if (rc == OK)
         *ret = out;

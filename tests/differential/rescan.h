@@ -13,12 +13,17 @@
  *        ROWS from `start`       p with p.time < floor, but for the newest `start` of these
  *   3. Of what is left the frame takes a range of times up to e's, or of ranks up to e's.
  *
+ * Of erased events: p is in no window of events taken after its erasure. What its key had retained then, by
+ * the widest frames over it, is all that frames of ROWS with a start see of what came before; frames without
+ * a start count the rest on.
+ *
  * With labels, a late column of p is what the label says that has arrived before e and has the highest time,
  * and NULL without one. Windows over results of windows look at p as it was when it was taken.
  */
 #ifndef SHRIKE_TESTS_RESCAN_H
 #define SHRIKE_TESTS_RESCAN_H
 
+#include "differential/erasures.h"
 #include "differential/labels.h"
 
 /* What a window met. */
@@ -41,6 +46,7 @@ enum seen {
     SEEN_OVERDUE,   /* one whose label came after that: until then it was the DEFAULT */
     SEEN_CORRECTED, /* one whose label had another before it that said something else */
     SEEN_OVERTAKEN, /* one of whose labels came after a newer one */
+    SEEN_ERASED,    /* an event that would be a member had it not been erased */
     SEEN_TWIN,      /* two members of one time, of which one's label has come */
     SEEN_COUNT
 };
@@ -57,8 +63,12 @@ struct rescan {
     int n_windows;
 };
 
-/* labels: NULL where the events' own late columns are on time. */
-int rescan_run(struct plan *plan, const struct table *events, int64_t lateness, const struct labels *labels,
+struct rescan_options {
+    int64_t lateness;
+    const struct labels *labels;     /* NULL: the events' own late columns are on time */
+    const struct erasures *erasures; /* NULL: none */
+};
+int rescan_run(struct plan *plan, const struct table *events, const struct rescan_options *options,
                struct rescan *ret, struct error *error);
 void rescan_done(struct rescan *rescan);
 

@@ -75,12 +75,14 @@ static void try_plan(struct run *run, int64_t number)
         printf("%s", trial.sql);
     random_plan_events(&trial.random, &trial.made, trial.plan->events, trial.plan->time_column,
                        &trial.events);
-    if (rescan_run(trial.plan, &trial.events, trial.made.lateness, NULL, &trial.rescan, &error) != OK)
+    struct rescan_options options = {.lateness = trial.made.lateness};
+    if (rescan_run(trial.plan, &trial.events, &options, &trial.rescan, &error) != OK)
         abort();
     compare_with_state(&trial);
     compare_with_duck(&trial);
     coverage_note(&run->coverage, trial.plan, &trial.rescan);
     compare_learning(&trial);
+    compare_erasing(&trial);
     run->plans++;
     run->failed += trial.failed;
     run->current = -1;
@@ -176,6 +178,8 @@ static void add_up(const struct shared *shared, struct run *total)
         total->duck_errors += run->duck_errors;
         total->taught += run->taught;
         total->labels += run->labels;
+        total->erased += run->erased;
+        total->traced += run->traced;
         coverage_add(&total->coverage, &run->coverage);
     }
 }
@@ -186,11 +190,12 @@ static void print_total(const struct shared *shared, const struct run *total)
         "seed %llu, %lld plans: %lld features compared with the rescan to the bit; %lld values of %lld "
         "features without\nand %lld with windows with DuckDB (%lld errors among them), %lld of these by the "
         "plan's own SQL, too. DuckDB had\nan error for %lld more. %lld plans were told %lld labels "
-        "later.\n",
+        "later.\n%lld events were erased again; %lld features then kept a trace.\n",
         (unsigned long long)total->seed, (long long)total->plans, (long long)total->features,
         (long long)total->values, (long long)total->scalars, (long long)total->windows,
         (long long)total->in_error, (long long)total->own_sql, (long long)total->duck_errors,
-        (long long)total->taught, (long long)total->labels);
+        (long long)total->taught, (long long)total->labels, (long long)total->erased,
+        (long long)total->traced);
     if (total->refused)
         printf("%lld drawn plans were refused:\n", (long long)total->refused);
     for (int w = 0; w < WORKERS; w++)

@@ -18,6 +18,7 @@ struct run {
     int64_t features, values, in_error; /* compared with the state: features; with DuckDB: values, errors */
     int64_t scalars, windows, own_sql, duck_errors; /* features compared with DuckDB, or not for its errors */
     int64_t taught, labels; /* plans with labels that come later, and how many */
+    int64_t erased, traced; /* events that were erased; features that kept a trace of one */
     struct coverage coverage;
     struct {
         char text[200];
@@ -57,6 +58,8 @@ bool same_bits(const struct column *a, const struct column *b, const struct type
 void compare_with_state(struct trial *trial);
 /* The same with labels that come later than their events, where the plan's windows can follow them. */
 void compare_learning(struct trial *trial);
+/* The same with events that are erased later. */
+void compare_erasing(struct trial *trial);
 /* DuckDB against the rescan. */
 void compare_with_duck(struct trial *trial);
 

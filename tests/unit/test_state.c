@@ -324,7 +324,8 @@ static void test_batches_and_threads_do_not_show(void **unused)
     struct rescan rescan;
     assert_int_equal(plan_compile(many, strlen(many), "many.sql", &plan, NULL), OK);
     fill(plan, &events);
-    assert_int_equal(rescan_run(plan, &events, 100, NULL, &rescan, NULL), OK);
+    struct rescan_options how = {.lateness = 100};
+    assert_int_equal(rescan_run(plan, &events, &how, &rescan, NULL), OK);
     assert_true(rescan.too_late > 100 && rescan.late > 2 * rescan.too_late);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         struct state *state = NULL;
