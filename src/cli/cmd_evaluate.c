@@ -27,6 +27,7 @@ struct task {
     struct version version;
     struct evaluate_options options;
     struct dataset_options input;
+    struct labels_options labels;
     struct span spans[2];
     struct dataset dataset;
     float *score;
@@ -137,6 +138,8 @@ static int read_rows(struct task *task, struct error *error)
     task->input.threads = (int)argument_integer(arguments, "threads");
     task->input.memory = pipe_memory(arguments);
     task->input.quiet = argument_flag(arguments, "json");
+    if (pipe_labels(arguments, &task->labels))
+        task->input.labels = &task->labels;
     choose_spans(task);
     return dataset_read(plan, &task->input, &task->dataset, error);
 }
@@ -337,6 +340,7 @@ static int make_report(struct task *task, struct error *error)
         snprintf(task->title, sizeof task->title, "%s", version->directory);
     snprintf(task->kind, sizeof task->kind, "%s", model_kind(version->model));
     struct report_about about = {.model = task->title,
+                                 .labels_arrived = task->input.labels,
                                  .kind = task->kind,
                                  .directory = version->directory,
                                  .plan_hash = plan_hash(version->plan),
@@ -447,6 +451,7 @@ static const struct option options[] = {
      .argument = "FROM..TO",
      .required = true,
      .text = "Span of the test rows, the end excluded, as in 2018-08-08..2018-08-15."},
+    PIPE_OPTION_LABELS,
     {.name = "delay",
      .kind = OPTION_TEXT,
      .argument = "DURATION",

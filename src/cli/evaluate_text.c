@@ -24,6 +24,7 @@ static void put_count(struct buffer *out, int width, int64_t value)
 static void put_head(const struct report *report, struct buffer *out)
 {
     const struct evaluation *e = report->evaluation;
+    const char *labels = report_labels_text(report);
     char from[UNITS_TEXT_SIZE], to[UNITS_TEXT_SIZE], a[UNITS_TEXT_SIZE], b[UNITS_TEXT_SIZE];
     buffer_format(out, "%s (%s)", report->about.model, report->about.kind);
     if (report->about.training)
@@ -37,11 +38,11 @@ static void put_head(const struct report *report, struct buffer *out)
                       report_count_text(report->about.rows_filtered, a),
                       report_count_text(report->about.rows_seen, b));
     if (!report->about.entity) {
-        buffer_text(out, "known cases kept (no --entity); labels assumed on time\n");
+        buffer_format(out, "known cases kept (no --entity); labels %s\n", labels);
         return;
     }
     if (report->options.keep_known) {
-        buffer_text(out, "known cases kept; labels assumed on time\n");
+        buffer_format(out, "known cases kept; labels %s\n", labels);
         return;
     }
     if (report->about.steps)
@@ -50,10 +51,10 @@ static void put_head(const struct report *report, struct buffer *out)
         units_duration_text(report->options.delay_us, to);
     buffer_format(out,
                   "known cases removed: %s rows of %s %s values with a fraud since %s, known after %s; "
-                  "labels assumed on time\n",
+                  "labels %s\n",
                   report_count_text(e->known_rows, a), report_count_text(e->known_entities, b),
                   report->about.entity,
-                  report_time_text(report->about.steps, report->options.known_from_us, from), to);
+                  report_time_text(report->about.steps, report->options.known_from_us, from), to, labels);
 }
 
 static void put_metrics(const struct report *report, struct buffer *out)

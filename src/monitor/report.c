@@ -111,6 +111,11 @@ const char *report_time_text(bool steps, int64_t time_us, char text[UNITS_TEXT_S
     return text;
 }
 
+const char *report_labels_text(const struct report *report)
+{
+    return report->about.labels_arrived ? "as they arrived" : "assumed on time";
+}
+
 const char *report_count_text(int64_t value, char text[UNITS_TEXT_SIZE])
 {
     char digits[24];

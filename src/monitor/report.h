@@ -48,6 +48,7 @@ struct report_about {
     int64_t rows_seen, rows_filtered; /* filtered: left out by the plan's WHERE */
     const char *entity, *amount; /* columns */
     bool steps;                  /* times are integer steps */
+    bool labels_arrived;         /* labels came by themselves; else the events' own were assumed on time */
 };
 
 struct report {
@@ -92,6 +93,8 @@ int report_html(const struct report *report, struct buffer *out, struct error *e
 const char *report_time_text(bool steps, int64_t time_us, char text[UNITS_TEXT_SIZE]);
 /* The same of a day's number. */
 const char *report_day_text(const struct report *report, int64_t day, char text[UNITS_TEXT_SIZE]);
+/* How labels became known: "assumed on time". */
+const char *report_labels_text(const struct report *report);
 /* "58,264". Returns text. */
 const char *report_count_text(int64_t value, char text[UNITS_TEXT_SIZE]);
 

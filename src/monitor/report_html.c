@@ -199,7 +199,7 @@ static void put_protocol(const struct report *report, struct buffer *out)
         snprintf(to, sizeof to, "%lld steps", (long long)o->delay_us);
     else
         units_duration_text(o->delay_us, to);
-    snprintf(text, sizeof text, "%s; labels assumed on time", to);
+    snprintf(text, sizeof text, "%s; labels %s", to, report_labels_text(report));
     put_fact(out, "Label delay", text);
     if (!report->about.entity)
         snprintf(text, sizeof text, "not removed: no entity column was given");

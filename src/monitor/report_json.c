@@ -61,7 +61,7 @@ static val *add_about(doc *d, val *root, const struct report *report)
     add_text(d, protocol, "entity", about->entity);
     add_text(d, protocol, "amount", about->amount);
     yyjson_mut_obj_add_bool(d, protocol, "known_removed", about->entity && !report->options.keep_known);
-    yyjson_mut_obj_add_str(d, protocol, "labels", "assumed on time");
+    yyjson_mut_obj_add_str(d, protocol, "labels", report_labels_text(report));
     return root;
 }
 

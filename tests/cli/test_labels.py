@@ -172,6 +172,11 @@ def test_training_learns_from_what_was_known(shrike, tmp_path):
     assert answers[True]["training"]["labels_until"].startswith("2024-03-06")
     frauds = {key: answer["metrics"]["train"]["frauds"] for key, answer in answers.items()}
     assert frauds == {False: round(4000 * 0.25 * 0.8), True: round(4000 * 0.2 * 0.8)}
+    result = shrike("evaluate", "models:/m/1", "--in", "events.jsonl", "--test", "2024-03-01..2024-03-03",
+                    "--labels", "labels.csv", "--json", check=True)
+    answer = json.loads(result.stdout)
+    assert answer["protocol"]["labels"] == "as they arrived"
+    assert answer["frauds"] == sum(event["amount"] >= 30 for event in events[:2880])
     result = shrike(*train, "--labels-until", time(3))  # before the first label arrives
     assert result.returncode == 3 and "there are 0 with fraud" in result.stderr
     result = shrike(*train[:-2], "--labels-until", time(3))
