@@ -51,6 +51,8 @@ enum {
     LIMIT_SNAPSHOT_EVERY = 256 << 20,   /* bytes of journal between two: a second or two of a restart */
     LIMIT_DURABLE_ROWS = 1024,          /* events of one record of the journal, which must fit its limit */
     LIMIT_POSITIONS = 64,               /* sources and sinks of one state directory */
+    LIMIT_LABELS_WAITING = 1 << 20,     /* ids without an event that labels wait for: 100 MiB or so */
+    LIMIT_LABEL_ID = 256,               /* bytes of such an id that are kept to be shown */
     LIMIT_SNAPSHOTS = 2,                /* kept: where the newest is damaged, the one before it serves */
     LIMIT_REASONS = 64,                 /* reasons reported per score */
     LIMIT_REASON_TEXT = 1000,           /* bytes of the text of one: people read it */
@@ -62,5 +64,9 @@ enum {
 /* How far from 0 an event time may lie, and how long a frame or the lateness may be, in microseconds or
  * steps: 73,000 years. Their sums and differences then never overflow. */
 #define LIMIT_EVENT_TIME (INT64_C(1) << 61)
+
+/* How long an event's id is kept for labels where a frame without a start looks at them, in microseconds or
+ * steps: 400 days, more than any dispute of a payment takes. Shorter frames keep it less long. */
+#define LIMIT_LABEL_HORIZON (INT64_C(400) * 86400 * 1000000)
 
 #endif

@@ -95,6 +95,9 @@ void state_set_arrival(struct state *state, int64_t arrival);
 /* Per row of the last batch whether it has entered the windows (1): WHERE wants it and it did not come too
  * late. NULL without options.learns and options.forgets. */
 const uint8_t *state_entered(const struct state *state);
+/* For how long after an event a label of it can matter: the longest frame with a start over a late column,
+ * and the longest time until such a column is its DEFAULT. *ret_endless: is there a frame without a start? */
+int64_t state_learns_for(const struct state *state, bool *ret_endless);
 /* Does state_learn look at a column of the events? */
 bool state_learns_from(const struct state *state, int column);
 

@@ -23,6 +23,7 @@ struct learning {
     struct known *known;
     size_t n_groups;
     int64_t longest; /* frame with a start over a late column */
+    bool endless;    /* there is one without a start */
 };
 
 static bool is_late(const struct slot *slot)
@@ -74,6 +75,7 @@ static int check_windows(const struct plan *plan, struct learning *learning, str
                 "what is forgotten cannot be taken back; give the frame a start, or use count, "
                 "sum, bool_or or bool_and",
                 plan->events->fields[leakage_slot_column(&group->slots[window->slot])].name);
+        learning->endless |= frame->start == FRAME_UNBOUNDED;
         if (frame->start != FRAME_UNBOUNDED && frame->start > learning->longest)
             learning->longest = frame->start;
     }
@@ -300,6 +302,19 @@ void state_set_arrival(struct state *state, int64_t arrival)
 const uint8_t *state_entered(const struct state *state)
 {
     return state->entered;
+}
+
+int64_t state_learns_for(const struct state *state, bool *ret_endless)
+{
+    const struct plan *plan = state->plan;
+    int64_t after = 0;
+    *ret_endless = state->learning && state->learning->endless;
+    for (int c = 0; c < plan->events->n; c++) {
+        const struct late *late = &plan->late[c];
+        int64_t known = plan->time_is_step ? late->after_steps : late->after_us;
+        after = late->is_late && known > after ? known : after;
+    }
+    return after + (state->learning ? state->learning->longest : 0);
 }
 
 bool state_learns_from(const struct state *state, int column)

@@ -101,7 +101,10 @@ int durable_decide(struct durable *durable, const struct table *events, uint64_t
 {
     struct error own = {0};
     struct journal_place place;
+    state_set_arrival(engine_windows(durable->engine), (int64_t)seq);
     int rc = engine_take(durable->engine, events, ret, &own);
+    if (rc == OK)
+        rc = durable_taken(durable, events, seq, &own);
     if (rc == OK) {
         buffer_clear(&durable->body);
         record_decisions(durable->version, seq, ret, &durable->body);
@@ -126,6 +129,9 @@ int durable_take(struct durable *durable, const struct table *events, struct dur
         return error_set(error, CODE_LIMIT, "a batch of %lld events; the journal takes at most %d at once",
                          (long long)events->length, LIMIT_DURABLE_ROWS);
     durable_reap(durable, false);
+    if (durable_together(durable, events, 0) < events->length)
+        return error_set(error, CODE_INTERNAL,
+                         "a label waits for an event that is not the last of its batch");
     int rc = engine_admit(durable->engine, events, error);
     if (rc == OK && head.source.size && !find_reached(durable, head.source))
         rc = durable_note(durable, head.source, 0, 0, error);
@@ -146,16 +152,20 @@ int durable_take(struct durable *durable, const struct table *events, struct dur
         return rc;
     batch->seq = place.seq;
     batch->position = durable->position;
-    uint64_t every = durable->options.snapshot_bytes ? durable->options.snapshot_bytes : LIMIT_SNAPSHOT_EVERY;
-    if (durable->appended - durable->tried.appended < every)
-        return OK;
-    struct error own = {0};
-    rc = durable_snapshot(durable, false, &own);
-    if (rc == OK || rc == CODE_NO_SPACE)
-        return OK;
-    /* The events were taken: whoever commits them hears what became of the disk. */
-    durable_fail(durable, rc, &own);
+    durable_snapshot_if_due(durable);
     return OK;
+}
+
+/* What was taken was taken: whoever commits it hears what became of the disk. */
+void durable_snapshot_if_due(struct durable *durable)
+{
+    uint64_t every = durable->options.snapshot_bytes ? durable->options.snapshot_bytes : LIMIT_SNAPSHOT_EVERY;
+    struct error own = {0};
+    if (durable->appended - durable->tried.appended < every)
+        return;
+    int rc = durable_snapshot(durable, false, &own);
+    if (rc != OK && rc != CODE_NO_SPACE)
+        durable_fail(durable, rc, &own);
 }
 
 int durable_commit(struct durable *durable, uint64_t position, struct error *error)
@@ -201,6 +211,7 @@ static void done(struct durable *durable)
     buffer_done(&durable->body);
     buffer_done(&durable->row);
     ids_free(durable->ids);
+    durable_free_labels(durable);
     free(durable->name);
     free(durable->identity);
     engine_free(durable->engine);

@@ -25,6 +25,7 @@
 #include "journal/reader.h"
 #include "journal/snapshots.h"
 #include "score/engine.h"
+#include "score/label_book.h"
 #include "score/records.h"
 
 struct durable;
@@ -97,6 +98,22 @@ int durable_take(struct durable *durable, const struct table *events, struct dur
 int durable_commit(struct durable *durable, uint64_t position, struct error *error);
 /* Asks that all up to `position` be committed soon, and says up to where all is. */
 uint64_t durable_committed(struct durable *durable, uint64_t position);
+
+/* Labels, where options.engine.state.learns (label_book.h): rows of durable_label_schema, and of each late
+ * column whether they speak of it. Those that change anything are appended and told; the next commit has
+ * them. An id that no event has waits for it, at most as long as the lateness. CODE_INVALID, CODE_LIMIT,
+ * CODE_NO_SPACE: some may have been taken; the same again does no harm. */
+int durable_learn(struct durable *durable, const struct label_rows *labels, struct error *error);
+struct schema *durable_label_schema(struct durable *durable); /* borrowed */
+/* How many events, from row `from` on, may be taken as one batch: one that a label waits for is the last. */
+int64_t durable_together(const struct durable *durable, const struct table *events, int64_t from);
+/* The largest time of an event taken; INT64_MIN: none was. */
+int64_t durable_latest(const struct durable *durable);
+/* Ids, as JSON, that no event had in time, since they were last forgotten. After a restart those that were
+ * given up with the last events are there, perhaps again. */
+size_t durable_lost_labels(const struct durable *durable, const char *const **ret_ids);
+void durable_forget_lost_labels(struct durable *durable);
+void durable_count_labels(const struct durable *durable, struct label_counters *ret);
 
 /* How far a source or a sink has come, by its name; false: never heard of. A sink that has written up to a
  * number says so; that is on the disk with the next commit. */

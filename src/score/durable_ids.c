@@ -52,36 +52,33 @@ int durable_note_ids(struct durable *durable, const struct table *events, uint64
     return OK;
 }
 
-/* Rows of a batch by their keys. */
-enum { PLACES = 4 * LIMIT_DURABLE_ROWS };
-struct batch_keys {
-    uint16_t rows[PLACES]; /* row + 1; 0 = empty */
-    struct id_key keys[LIMIT_DURABLE_ROWS];
-};
-
-/* False: an earlier row has the key. */
-static bool enter(struct batch_keys *batch, struct id_key key, int64_t i)
+void keyed_rows_init(struct keyed_rows *keyed)
 {
-    uint64_t place = hash_word(key.words[1], hash_word(key.words[0], 0)) % PLACES;
-    batch->keys[i] = key;
-    for (; batch->rows[place]; place = (place + 1) % PLACES)
-        if (memcmp(&batch->keys[batch->rows[place] - 1], &key, sizeof key) == 0)
+    memset(keyed->rows, 0, sizeof keyed->rows);
+}
+
+bool keyed_rows_enter(struct keyed_rows *keyed, struct id_key key, int64_t i)
+{
+    uint64_t place = hash_word(key.words[1], hash_word(key.words[0], 0)) % KEYED_ROWS;
+    keyed->keys[i] = key;
+    for (; keyed->rows[place]; place = (place + 1) % KEYED_ROWS)
+        if (memcmp(&keyed->keys[keyed->rows[place] - 1], &key, sizeof key) == 0)
             return false;
-    batch->rows[place] = (uint16_t)(i + 1);
+    keyed->rows[place] = (uint16_t)(i + 1);
     return true;
 }
 
 int durable_look(struct durable *durable, const struct table *events, uint8_t *ret_known, uint64_t *ret_seqs,
                  struct error *error)
 {
-    struct batch_keys batch;
+    struct keyed_rows batch;
     if (events->length > LIMIT_DURABLE_ROWS)
         return error_set(error, CODE_LIMIT, "a batch of %lld events; at most %d are looked at",
                          (long long)events->length, LIMIT_DURABLE_ROWS);
     memset(ret_known, DURABLE_NEW, (size_t)events->length);
     if (!durable->ids)
         return OK;
-    memset(batch.rows, 0, sizeof batch.rows);
+    keyed_rows_init(&batch);
     for (int64_t i = 0; i < events->length; i++) {
         if (!has_id(durable, events, i))
             continue;
@@ -89,7 +86,7 @@ int durable_look(struct durable *durable, const struct table *events, uint8_t *r
         uint64_t body;
         if (ids_find(durable->ids, key, durable->high, &ret_seqs[i], &body))
             ret_known[i] = body == body_of(durable, events, i) ? DURABLE_AGAIN : DURABLE_CONFLICT;
-        else if (!enter(&batch, key, i))
+        else if (!keyed_rows_enter(&batch, key, i))
             ret_known[i] = DURABLE_LATER;
     }
     return durable->row.failed ? error_set(error, CODE_MEMORY, "no memory for an event") : OK;

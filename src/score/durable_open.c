@@ -18,15 +18,28 @@ static bool same_text(struct piece piece, const char *text)
     return piece.size == strlen(text) && memcmp(piece.data, text, piece.size) == 0;
 }
 
-int durable_check_lateness(const struct durable *durable, int64_t lateness_us, struct error *error)
+int durable_check_kept(const struct durable *durable, const struct switch_record *found, struct error *error)
 {
     char kept[UNITS_TEXT_SIZE], given[UNITS_TEXT_SIZE];
-    if (lateness_us == durable->options.engine.state.lateness_us)
-        return OK;
-    return error_set(error, CODE_CONFLICT,
-                     "the state in %s was kept with --lateness %s, not %s: give the same, or another --state",
-                     durable->directory.path, units_duration_text(lateness_us, kept),
-                     units_duration_text(durable->options.engine.state.lateness_us, given));
+    const struct state_options *options = &durable->options.engine.state;
+    if (found->lateness_us != options->lateness_us)
+        return error_set(error, CODE_CONFLICT,
+                         "the state in %s was kept with --lateness %s, not %s: give the same, or another "
+                         "--state",
+                         durable->directory.path, units_duration_text(found->lateness_us, kept),
+                         units_duration_text(options->lateness_us, given));
+    if (found->learns && !options->learns)
+        return error_set(error, CODE_CONFLICT,
+                         "the state in %s was kept with --labels: give them, an empty file where there are "
+                         "none, or another --state",
+                         durable->directory.path);
+    if (options->learns && !found->learns)
+        return error_set(
+            error, CODE_CONFLICT,
+            "the state in %s was kept without --labels, and its windows have what events said of "
+            "late columns: leave --labels away, or give another --state",
+            durable->directory.path);
+    return OK;
 }
 
 int durable_new_engine(struct durable *durable, struct error *error)
@@ -79,7 +92,11 @@ static int take_decisions(struct durable *durable, struct undecided *undecided, 
                          "decisions about events from %llu on, which do not stand before",
                          (unsigned long long)seq);
     undecided->waits = false;
-    return engine_follow(durable->engine, &undecided->events, error);
+    state_set_arrival(engine_windows(durable->engine), (int64_t)undecided->seq);
+    rc = engine_follow(durable->engine, &undecided->events, error);
+    /* Ids that were given up before were told of then. */
+    durable_forget_lost_labels(durable);
+    return rc == OK ? durable_taken(durable, &undecided->events, undecided->seq, error) : rc;
 }
 
 static int take_switch(struct durable *durable, const struct record *record, struct error *error)
@@ -94,7 +111,7 @@ static int take_switch(struct durable *durable, const struct record *record, str
             "the state in %s is that of %.*s, whose plan differs from this one's; windows of one "
             "plan cannot go on with another: give the same plan, or another --state",
             durable->directory.path, (int)found.name.size, found.name.data);
-    rc = durable_check_lateness(durable, found.lateness_us, error);
+    rc = durable_check_kept(durable, &found, error);
     if (rc != OK)
         return rc;
     char *identity = memory_text(found.identity.data, found.identity.size);
@@ -122,6 +139,9 @@ static int take_record(struct durable *durable, struct undecided *undecided, con
         return take_events(durable, undecided, record, recovery, error);
     case RECORD_DECISIONS:
         return take_decisions(durable, undecided, record, error);
+    case RECORD_LABELS:
+        return undecided->waits ? error_set(error, CODE_CORRUPT, "labels between events and their decisions")
+                                : durable_take_labels(durable, record, error);
     case RECORD_SWITCH:
         return take_switch(durable, record, error);
     case RECORD_POSITION:
@@ -165,6 +185,7 @@ void durable_describe(const struct durable *durable, struct switch_record *ret)
                                   .threshold = options->threshold,
                                   .explain_from = options->explain_from,
                                   .lateness_us = options->state.lateness_us,
+                                  .learns = options->state.learns,
                                   .name = text_piece(durable->name),
                                   .identity = text_piece(durable->identity),
                                   .plan_sql = text_piece(plan_sql(durable->plan)),
@@ -252,6 +273,8 @@ int durable_open(const struct durable_version *version, const struct durable_opt
     if (rc == OK && options->dedupe_us > 0 && plan_id_column(version->plan) < 0)
         rc = error_set(error, CODE_USAGE,
                        "ids are asked for, and the plan has none: give its table a PRIMARY KEY");
+    if (rc == OK && options->engine.state.learns)
+        rc = label_book_check(version->plan, error);
     if (rc == OK)
         rc = open_journal(durable, &recovery, error);
     if (rc == OK)

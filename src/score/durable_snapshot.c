@@ -1,6 +1,7 @@
 /*
  * Snapshots of the durable engine. A first block says how far sources and sinks have come and who decides;
- * those behind it are what the windows remember (feature/state_save.c).
+ * those behind it are the ids that are known, what labels need (label_book.c), each only where it is kept,
+ * and what the windows remember (feature/state_save.c).
  *
  *   places: a switch (records.h) | number of places u32 | of each a position; each record behind its size,
  * u32
@@ -62,6 +63,21 @@ static int write_ids_block(void *context, const void *data, size_t size, struct 
     return snapshot_put(context, SNAPSHOT_IDS, data, size, error);
 }
 
+static int write_labels_block(void *context, const void *data, size_t size, struct error *error)
+{
+    return snapshot_put(context, SNAPSHOT_LABELS, data, size, error);
+}
+
+static int write_labels(const struct durable *durable, struct snapshot_writer *writer, struct error *error)
+{
+    struct bytes_out out;
+    int rc = bytes_out_init(&out, write_labels_block, writer, error);
+    if (rc != OK)
+        return rc;
+    label_book_save(durable->labels, &out);
+    return bytes_out_finish(&out);
+}
+
 static int write_ids(const struct durable *durable, struct snapshot_writer *writer, struct error *error)
 {
     struct bytes_out out;
@@ -91,6 +107,8 @@ int durable_write_snapshot(struct durable *durable, bool (*may_finish)(void *), 
         rc = snapshot_put(writer, SNAPSHOT_PLACES, places.data, places.size, error);
     if (rc == OK && durable->ids)
         rc = write_ids(durable, writer, error);
+    if (rc == OK && durable->labels)
+        rc = write_labels(durable, writer, error);
     if (rc == OK)
         rc = engine_save(durable->engine, write_block, writer, error);
     if (rc == OK && may_finish && !may_finish(context))
@@ -133,15 +151,29 @@ static int read_ids(void *context, void *data, size_t capacity, size_t *ret_size
     return read_blocks(context, SNAPSHOT_IDS, data, capacity, ret_size, error);
 }
 
-/* Ids that nobody asks for are passed by. */
+/* Blocks of one kind, where others that nobody asks for stand before them. */
+static int read_behind(struct snapshot_loading *loading, uint32_t kind, uint32_t passed, void *data,
+                       size_t capacity, size_t *ret_size, struct error *error)
+{
+    int rc = read_blocks(loading, kind, data, capacity, ret_size, error);
+    while (rc == OK && *ret_size == 0 && loading->found && loading->block.kind < 32 &&
+           (passed >> loading->block.kind & 1)) {
+        loading->at = loading->block.size;
+        rc = read_blocks(loading, kind, data, capacity, ret_size, error);
+    }
+    return rc;
+}
+
+static int read_labels(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
+{
+    return read_behind(context, SNAPSHOT_LABELS, 1u << SNAPSHOT_IDS, data, capacity, ret_size, error);
+}
+
 int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error)
 {
     struct snapshot_loading *loading = context;
-    int rc = read_blocks(loading, SNAPSHOT_STATE, data, capacity, ret_size, error);
-    while (rc == OK && *ret_size == 0 && loading->found && loading->block.kind == SNAPSHOT_IDS) {
-        loading->at = loading->block.size;
-        rc = read_blocks(loading, SNAPSHOT_STATE, data, capacity, ret_size, error);
-    }
+    uint32_t passed = 1u << SNAPSHOT_IDS | 1u << SNAPSHOT_LABELS;
+    int rc = read_behind(loading, SNAPSHOT_STATE, passed, data, capacity, ret_size, error);
     if (rc == OK && *ret_size == 0 && loading->found)
         rc = error_set(error, CODE_CORRUPT, "a block of kind %u where the windows' state should be",
                        loading->block.kind);
@@ -166,6 +198,21 @@ static int load_ids(struct durable *durable, struct snapshot_loading *loading, s
         bytes_at_end(&in);
         rc = in.rc;
     }
+    bytes_in_done(&in);
+    return rc;
+}
+
+int snapshot_read_labels(struct snapshot_loading *loading, struct label_book *book, struct error *error)
+{
+    struct bytes_in in;
+    if (!book)
+        return OK;
+    int rc = bytes_in_init(&in, read_labels, loading, error);
+    if (rc != OK)
+        return rc;
+    label_book_load(book, &in);
+    bytes_at_end(&in);
+    rc = in.rc;
     bytes_in_done(&in);
     return rc;
 }
@@ -201,7 +248,7 @@ static int read_places(struct durable *durable, const struct snapshot_block *blo
     size_t at;
     int rc = snapshot_version(block, &version, &at, error);
     if (rc == OK)
-        rc = durable_check_lateness(durable, version.lateness_us, error);
+        rc = durable_check_kept(durable, &version, error);
     if (rc != OK)
         return rc;
     durable->version = version.version;
@@ -249,6 +296,8 @@ static int load_one(struct durable *durable, struct snapshot_reader *reader, str
     if (rc == OK)
         rc = load_ids(durable, &loading, error);
     if (rc == OK)
+        rc = snapshot_read_labels(&loading, durable->labels, error);
+    if (rc == OK)
         rc = engine_load(durable->engine, snapshot_read_state, &loading, error);
     durable->seq = head->seq;
     durable->position = head->position;
@@ -273,7 +322,8 @@ static int begin_anew(struct durable *durable, struct error *error)
         return error_set(error, CODE_MEMORY, "no memory for the ids of events");
     engine_free(durable->engine);
     durable->engine = NULL;
-    return durable_new_engine(durable, error);
+    int rc = durable_new_engine(durable, error);
+    return rc == OK ? durable_new_labels(durable, error) : rc;
 }
 
 int durable_load(struct durable *durable, struct durable_recovery *recovery, struct error *error)

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "score/durable.h"
 #include "score/ids.h"
+#include "score/label_book.h"
 
 /* How far a source or a sink has come. */
 struct reached {
@@ -33,6 +34,9 @@ struct durable {
     struct buffer body;
     struct ids *ids; /* NULL: they are not looked at */
     int64_t high;    /* the largest time of an event taken */
+    struct label_book *labels; /* NULL: they do not come by themselves */
+    struct table news;         /* labels on their way into a record */
+    uint8_t *speaks;           /* of a record of them */
     struct buffer row;
     struct reached reached[LIMIT_POSITIONS];
     int n_reached;
@@ -47,11 +51,31 @@ struct durable {
     struct error failure;
 };
 
-/* What a snapshot's blocks are: places, then ids, then the windows. */
-enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES, SNAPSHOT_IDS };
+/* What a snapshot's blocks are: places, then ids, then what labels need, then the windows. */
+enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES, SNAPSHOT_IDS, SNAPSHOT_LABELS };
 
 /* Events that are taken, from `seq` on, become known by their ids. */
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error);
+
+/* Rows by their keys: which are there twice? */
+enum { KEYED_ROWS = 4 * LIMIT_DURABLE_ROWS };
+struct keyed_rows {
+    uint16_t rows[KEYED_ROWS]; /* row + 1; 0 = empty */
+    struct id_key keys[LIMIT_DURABLE_ROWS];
+};
+void keyed_rows_init(struct keyed_rows *keyed);
+/* False: an earlier row has the key. i < LIMIT_DURABLE_ROWS. */
+bool keyed_rows_enter(struct keyed_rows *keyed, struct id_key key, int64_t i);
+
+/* durable_labels.c: a book for a new engine, as if nothing had been learnt. */
+int durable_new_labels(struct durable *durable, struct error *error);
+void durable_free_labels(struct durable *durable);
+/* The engine has taken events as its last batch. */
+int durable_taken(struct durable *durable, const struct table *events, uint64_t seq, struct error *error);
+/* A record of labels behind the snapshot. */
+int durable_take_labels(struct durable *durable, const struct record *record, struct error *error);
+/* Begins a snapshot where enough was appended since the last one. */
+void durable_snapshot_if_due(struct durable *durable);
 
 /* What a snapshot's first block says of who decides; *ret_at: what follows it. */
 int snapshot_version(const struct snapshot_block *block, struct switch_record *ret, size_t *ret_at,
@@ -64,6 +88,8 @@ struct snapshot_loading {
     bool found;
 };
 int snapshot_read_state(void *context, void *data, size_t capacity, size_t *ret_size, struct error *error);
+/* What labels need, into a new book; passed by where it is NULL. */
+int snapshot_read_labels(struct snapshot_loading *loading, struct label_book *book, struct error *error);
 
 /* Who decides, as the journal says it. Texts are the durable's. */
 void durable_describe(const struct durable *durable, struct switch_record *ret);
@@ -76,8 +102,8 @@ int durable_append(struct durable *durable, enum record_kind kind, uint32_t coun
 int durable_fail(struct durable *durable, int rc, const struct error *error);
 int durable_decide(struct durable *durable, const struct table *events, uint64_t seq, struct decisions *ret,
                    struct error *error);
-/* CODE_CONFLICT where the windows were kept for another lateness. */
-int durable_check_lateness(const struct durable *durable, int64_t lateness_us, struct error *error);
+/* CODE_CONFLICT where the windows were kept for another lateness, or with labels and now without. */
+int durable_check_kept(const struct durable *durable, const struct switch_record *found, struct error *error);
 int durable_new_engine(struct durable *durable, struct error *error);
 
 /* Makes the engine anew and loads the newest snapshot that fits into it; seq stays 0 where there is none. The

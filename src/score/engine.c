@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "score/dataset.h"
+#include "score/labels.h"
 
 struct engine {
     struct plan *plan;
@@ -14,6 +15,7 @@ struct engine {
     struct rules *rules;
     struct engine_options options;
     struct state *state, *rules_state;
+    struct labels *labels;         /* NULL: those of the events, or such as engine_learn is told */
     struct table features, judged; /* judged: what rules.sql gives */
     struct table scored;           /* borrowed columns; only the score's own */
     int64_t capacity;              /* rows that the arrays hold */
@@ -140,6 +142,7 @@ int engine_switch(struct engine *engine, struct model *model, struct rules *rule
     if (rc != OK)
         return rc;
     other->state = engine->state;
+    other->labels = engine->labels;
     other->options.state = engine->options.state;
     engine->state = NULL;
     swap = *engine;
@@ -260,7 +263,8 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
     int64_t n = events->length;
     int rc = reserve(engine, n, error);
     if (rc == OK)
-        rc = state_take(engine->state, events, &engine->features, error);
+        rc = engine->labels ? labels_take(engine->labels, engine->state, events, &engine->features, error)
+                            : state_take(engine->state, events, &engine->features, error);
     if (rc != OK)
         return rc;
     dataset_convert(&engine->features, engine->rows);
@@ -271,7 +275,8 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
         threshold_decisions(engine, n);
     if (rc != OK)
         return rc;
-    const uint8_t *filtered = state_filtered(engine->state);
+    const uint8_t *filtered =
+        engine->labels ? labels_filtered(engine->labels) : state_filtered(engine->state);
     if (filtered)
         mark_filtered(engine, filtered, n);
     for (int64_t i = 0; engine->options.reasons && i < n; i++)
@@ -289,6 +294,16 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
 int engine_follow(struct engine *engine, const struct table *events, struct error *error)
 {
     return state_take(engine->state, events, &engine->features, error);
+}
+
+struct state *engine_windows(struct engine *engine)
+{
+    return engine->state;
+}
+
+void engine_set_labels(struct engine *engine, struct labels *labels)
+{
+    engine->labels = labels;
 }
 
 int engine_admit(const struct engine *engine, const struct table *events, struct error *error)

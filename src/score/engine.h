@@ -14,6 +14,7 @@
 #include "score/rules.h"
 
 struct engine;
+struct labels;
 
 struct engine_options {
     struct state_options state;
@@ -70,6 +71,10 @@ int engine_switch(struct engine *engine, struct model *model, struct rules *rule
                   const struct engine_options *options, struct error *error);
 /* The same for the windows alone: of events whose decisions are known. */
 int engine_follow(struct engine *engine, const struct table *events, struct error *error);
+/* The windows, for whoever numbers events and tells them labels (state_set_arrival, state_learn). */
+struct state *engine_windows(struct engine *engine);
+/* From now on labels of a file are told while events are taken (labels.h). Borrowed. */
+void engine_set_labels(struct engine *engine, struct labels *labels);
 /* What engine_take would refuse, it refuses, and takes nothing. */
 int engine_admit(const struct engine *engine, const struct table *events, struct error *error);
 /* What the windows remember; state.h says what fits where. */

@@ -334,36 +334,6 @@ void labels_free(struct labels *labels)
 
 /* ---- telling ---- */
 
-static int append_value(struct column *to, const struct type *type, const struct column *from, int64_t i,
-                        struct error *error)
-{
-    size_t size;
-    const char *text;
-    if (!from || column_is_null(from, i)) {
-        column_append_null(to, type);
-        return OK;
-    }
-    switch (type->id) {
-    case TYPE_VARCHAR:
-        text = column_text(from, i, &size);
-        return column_append_text(to, text, size, error);
-    case TYPE_BOOLEAN:
-        column_append_boolean(to, column_boolean(from, i));
-        return OK;
-    case TYPE_HUGEINT:
-    case TYPE_DECIMAL:
-        column_append_wide(to, column_wide(from, i));
-        return OK;
-    case TYPE_FLOAT:
-    case TYPE_DOUBLE:
-        column_append_double(to, type, column_double(from, type, i));
-        return OK;
-    default:
-        column_append_int(to, type, column_int(from, type, i));
-        return OK;
-    }
-}
-
 /* Keeps what the windows will need of an event again. */
 static int keep_event(struct labels *labels, const struct state *state, const struct table *batch, int64_t i,
                       struct error *error)
@@ -377,7 +347,7 @@ static int keep_event(struct labels *labels, const struct state *state, const st
             continue;
         rc = column_reserve(&labels->events.columns[c], type, n > 64 ? (n | 63) + n / 2 : 64, error);
         if (rc == OK)
-            rc = append_value(&labels->events.columns[c], type, &batch->columns[c], i, error);
+            rc = column_append_from(&labels->events.columns[c], type, &batch->columns[c], i, error);
     }
     labels->events.length += rc == OK;
     return rc;
@@ -396,7 +366,7 @@ static int append_event(const struct labels *labels, int64_t event, int64_t labe
             from = label >= 0 && labels->columns[c] >= 1 ? &labels->rows.columns[labels->columns[c]] : NULL;
             row = label;
         }
-        rc = append_value(&ret->columns[c], &schema->fields[c].type, from, row, error);
+        rc = column_append_from(&ret->columns[c], &schema->fields[c].type, from, row, error);
     }
     ret->length += rc == OK;
     return rc;

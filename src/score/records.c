@@ -279,6 +279,7 @@ void record_switch(const struct switch_record *record, struct buffer *out)
     put(out, &record->threshold, sizeof record->threshold);
     put(out, &record->explain_from, sizeof record->explain_from);
     put(out, &record->lateness_us, sizeof record->lateness_us);
+    put_u32(out, record->learns);
     put_piece(out, record->name);
     put_piece(out, record->identity);
     put_piece(out, record->plan_sql);
@@ -293,11 +294,54 @@ int record_read_switch(const void *body, size_t size, struct switch_record *ret,
     get(&rest, &ret->threshold, sizeof ret->threshold);
     get(&rest, &ret->explain_from, sizeof ret->explain_from);
     get(&rest, &ret->lateness_us, sizeof ret->lateness_us);
+    uint32_t learns = get_u32(&rest);
+    ret->learns = learns == 1;
     ret->name = get_piece(&rest);
     ret->identity = get_piece(&rest);
     ret->plan_sql = get_piece(&rest);
     ret->rules_sql = get_piece(&rest);
-    return ended(&rest, "a switch", error);
+    int rc = ended(&rest, "a switch", error);
+    if (rc == OK && learns > 1)
+        rc = error_set(error, CODE_CORRUPT,
+                       "a record of a switch has %u where 0 or 1 says whether labels come", learns);
+    return rc;
+}
+
+void record_labels(const struct label_rows *labels, struct buffer *out)
+{
+    uint32_t n = (uint32_t)(labels->rows->schema->n - LABEL_COLUMNS);
+    put_u32(out, n);
+    put(out, labels->speaks, n);
+    packed_write(labels->rows, 0, labels->rows->length, out);
+}
+
+/* Every label needs its id and its time. */
+static int check_labels(const struct table *rows, struct error *error)
+{
+    for (int c = LABEL_ID; c <= LABEL_TIME; c++)
+        if (rows->columns[c].nulls)
+            return error_set(error, CODE_CORRUPT, "a record of labels has one without %s",
+                             c == LABEL_ID ? "an id" : "a time");
+    return OK;
+}
+
+int record_read_labels(const void *body, size_t size, struct table *ret, uint8_t *ret_speaks,
+                       struct error *error)
+{
+    struct rest rest = {body, size, false};
+    uint32_t n = get_u32(&rest);
+    if (!rest.failed && n != (uint32_t)(ret->schema->n - LABEL_COLUMNS))
+        return error_set(error, CODE_CORRUPT, "a record of labels has %u late columns; the plan has %d", n,
+                         ret->schema->n - LABEL_COLUMNS);
+    get(&rest, ret_speaks, rest.failed ? 0 : n);
+    for (uint32_t c = 0; !rest.failed && c < n; c++)
+        if (ret_speaks[c] > 1)
+            return error_set(error, CODE_CORRUPT, "a record of labels has %u where 0 or 1 should be",
+                             ret_speaks[c]);
+    int rc = read_rows(&rest, ret, "labels", error);
+    if (rc == OK)
+        rc = ended(&rest, "labels", error);
+    return rc == OK ? check_labels(ret, error) : rc;
 }
 
 void record_position(const struct position_record *record, struct buffer *out)

@@ -7,7 +7,10 @@
  *              | features, rows | score f32 each | decision i8 each | with rules: fired u64 each
  *              | reasons: feature i32 and contribution f64 each
  *   switch     version u32 | reasons per row u32 | threshold f64 (NaN: none) | explain from f64
- *              | lateness i64 | name, identity, plan's SQL, rules' SQL ("": none)
+ *              | lateness i64 | labels u32 (1: they come by themselves)
+ *              | name, identity, plan's SQL, rules' SQL ("": none)
+ *   labels     late columns of the plan u32 | of each u8: 1 where these labels speak of it
+ *              | rows: the id, when the label arrived, the late columns
  *   position   what text | number u64 | bytes u64
  *
  * A version is what decides: it has the number of its switch, from 1 on.
@@ -18,6 +21,7 @@
 #define SHRIKE_SCORE_RECORDS_H
 
 #include "score/engine.h"
+#include "score/label_said.h"
 
 /* A text that is not terminated. */
 struct piece {
@@ -63,10 +67,16 @@ struct switch_record {
     uint32_t version, reasons;
     double threshold, explain_from; /* as in struct engine_options */
     int64_t lateness_us;
+    bool learns; /* late columns come by records of labels alone */
     struct piece name, identity, plan_sql, rules_sql;
 };
 void record_switch(const struct switch_record *record, struct buffer *out);
 int record_read_switch(const void *body, size_t size, struct switch_record *ret, struct error *error);
+
+void record_labels(const struct label_rows *labels, struct buffer *out);
+/* ret: initialised with a label_schema_new; ret_speaks: one per late column. */
+int record_read_labels(const void *body, size_t size, struct table *ret, uint8_t *ret_speaks,
+                       struct error *error);
 
 struct position_record {
     struct piece what; /* "sink out.jsonl" */

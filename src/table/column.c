@@ -201,6 +201,36 @@ int column_append_text(struct column *column, const char *data, size_t size, str
     return OK;
 }
 
+int column_append_from(struct column *to, const struct type *type, const struct column *from, int64_t i,
+                       struct error *error)
+{
+    size_t size;
+    const char *text;
+    if (!from || column_is_null(from, i)) {
+        column_append_null(to, type);
+        return OK;
+    }
+    switch (type->id) {
+    case TYPE_VARCHAR:
+        text = column_text(from, i, &size);
+        return column_append_text(to, text, size, error);
+    case TYPE_BOOLEAN:
+        column_append_boolean(to, column_boolean(from, i));
+        return OK;
+    case TYPE_HUGEINT:
+    case TYPE_DECIMAL:
+        column_append_wide(to, column_wide(from, i));
+        return OK;
+    case TYPE_FLOAT:
+    case TYPE_DOUBLE:
+        column_append_double(to, type, column_double(from, type, i));
+        return OK;
+    default:
+        column_append_int(to, type, column_int(from, type, i));
+        return OK;
+    }
+}
+
 int column_decode(struct column *column, struct error *error)
 {
     if (!column->dictionary)

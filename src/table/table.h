@@ -165,6 +165,9 @@ void column_append_int(struct column *column, const struct type *type,
 void column_append_wide(struct column *column, __int128 value); /* HUGEINT, DECIMAL */
 void column_append_double(struct column *column, const struct type *type, double value); /* FLOAT, DOUBLE */
 int column_append_text(struct column *column, const char *data, size_t size, struct error *error);
+/* Value i of another column of this type, of an ENUM with the same values; NULL where `from` is. */
+int column_append_from(struct column *to, const struct type *type, const struct column *from, int64_t i,
+                       struct error *error);
 
 /* The bitmap made true to the values, for writing to it directly: allocated, and all bits up to length set
  * where there were no NULLs. Room for the column's reserved rows. NULL where memory is out. */

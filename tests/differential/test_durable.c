@@ -1,8 +1,9 @@
 /*
- * The durable engine on a disk that crashes: events of one stream are taken in batches, and again and again
- * the power fails or the process dies, anywhere. After each restart everything that was acknowledged is
- * there, and in the end the journal holds every event once, in order, with the features, scores and decisions
- * that an engine without a journal gives, to the bit.
+ * The durable engine on a disk that crashes: events of one stream are taken in batches, labels are told
+ * between them, and again and again the power fails or the process dies, anywhere. After each restart
+ * everything that was acknowledged is there, and in the end the journal holds every event once, in order,
+ * with the features, scores and decisions that an engine without a journal gives, to the bit. Its features
+ * are those of the rescan.
  *
  *   test_durable [--crashes N] [--seed S]
  */
@@ -12,24 +13,31 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "differential/label_story.h"
 #include "differential/random.h"
+#include "differential/trial.h"
 #include "model/linear.h"
 #include "score/durable.h"
 #include "unit/crash_disk.h"
 
-enum { EVENTS = 220 };
+enum { EVENTS = 220, LATE = 6 };
 static const int64_t lateness = INT64_C(3600000000);
 
 static const char plan_text[] =
     "CREATE TABLE tx (id BIGINT PRIMARY KEY, ts TIMESTAMP, card VARCHAR, shop INTEGER, amount DOUBLE,\n"
     "  kind ENUM('web', 'shop'), y TINYINT DEFAULT 0);\n"
-    "COMMENT ON COLUMN tx.y IS 'shrike: label, late after=1 day';\n"
+    "COMMENT ON COLUMN tx.y IS 'shrike: label, late after=20 minutes';\n"
     "SELECT amount, count(*) OVER (c RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND CURRENT ROW) AS n,\n"
     "  avg(amount) OVER (c RANGE UNBOUNDED PRECEDING) AS mean,\n"
     "  count(DISTINCT shop) OVER (c RANGE BETWEEN INTERVAL 2 HOUR PRECEDING AND CURRENT ROW) AS shops,\n"
     "  max(amount) OVER (PARTITION BY shop ORDER BY ts ROWS 5 PRECEDING) AS top,\n"
-    "  kind\n"
-    "FROM tx WHERE amount > 1 WINDOW c AS (PARTITION BY card ORDER BY ts);";
+    "  kind,\n"
+    "  avg(y) OVER (PARTITION BY shop ORDER BY ts RANGE BETWEEN INTERVAL 3 HOUR PRECEDING\n"
+    "    AND INTERVAL 20 MINUTE PRECEDING) AS risk,\n"
+    "  max(y) OVER (c RANGE BETWEEN INTERVAL 2 HOUR PRECEDING AND INTERVAL 20 MINUTE PRECEDING) AS worst,\n"
+    "  count(*) FILTER (WHERE y = 1) OVER (c RANGE BETWEEN UNBOUNDED PRECEDING\n"
+    "    AND INTERVAL 20 MINUTE PRECEDING) AS frauds\n"
+    "FROM tx WHERE amount > 10 WINDOW c AS (PARTITION BY card ORDER BY ts);";
 static const char rules_text[] = "SELECT CASE WHEN amount > 90 THEN 'decline' WHEN score > 0.9 THEN 'review' "
                                  "ELSE 'approve' END AS decision,\n"
                                  "  amount > 90 AS large, n > 3 AS often FROM scored";
@@ -46,10 +54,10 @@ static void stop(const char *what, const struct error *error)
 
 static void make_version(void)
 {
-    enum { N = 6 };
-    const double weights[N] = {1, 0.5, -0.3, 0.2, 0.4, 0.1}, means[N] = {50, 1, 50, 1, 60, 0},
-                 sds[N] = {20, 1, 20, 1, 20, 1};
-    const char *names[N] = {"amount", "n", "mean", "shops", "top", "kind"};
+    enum { N = 9 };
+    const double weights[N] = {1, 0.5, -0.3, 0.2, 0.4, 0.1, 1.5, 0.7, 0.3},
+                 means[N] = {50, 1, 50, 1, 60, 0, 0.3, 0.5, 1}, sds[N] = {20, 1, 20, 1, 20, 1, 0.5, 0.5, 1};
+    const char *names[N] = {"amount", "n", "mean", "shops", "top", "kind", "risk", "worst", "frauds"};
     struct linear linear = {
         .n = N, .intercept = -1, .weights = weights, .means = means, .sds = sds, .names = names};
     struct error error = {0};
@@ -82,14 +90,14 @@ static void make_events(struct random *random, struct table *ret)
         column_append_int(&columns[3], &fields[3].type, random_below(random, 5));
         column_append_double(&columns[4], &fields[4].type, (double)random_below(random, 10000) / 100);
         column_append_int(&columns[5], &fields[5].type, random_below(random, 2));
-        column_append_null(&columns[6], &fields[6].type);
+        column_append_int(&columns[LATE], &fields[LATE].type, random_below(random, 2)); /* a lie */
     }
     ret->length = EVENTS;
 }
 
 static struct engine_options engine_options(int threads)
 {
-    return (struct engine_options){.state = {.threads = threads, .lateness_us = lateness},
+    return (struct engine_options){.state = {.threads = threads, .lateness_us = lateness, .learns = true},
                                    .reasons = 2,
                                    .explain_from = -INFINITY,
                                    .threshold = NAN};
@@ -125,21 +133,73 @@ static void answers_done(struct answers *answers)
         buffer_done(&answers->list[i]);
 }
 
-/* The oracle: everything at once, without a journal. */
-static void expect(const struct table *events, struct answers *ret)
+/* Tells an engine without a journal what an event's label is now, by what it was told before (-1: nothing).
+ */
+static void teach(struct engine *engine, const struct table *events, const struct labels *labels,
+                  const struct label *label, int64_t before)
+{
+    int64_t says[2] = {before < 0 ? -1 : labels->list[before].source, label->source};
+    struct table rows[2];
+    for (int t = 0; t < 2; t++) {
+        if (table_init(&rows[t], events->schema, NULL) != OK || table_reserve(&rows[t], 1, NULL) != OK)
+            abort();
+        for (int c = 0; c < events->schema->n; c++)
+            labels_append(&rows[t].columns[c], &events->schema->fields[c].type,
+                          c == LATE ? &labels->values.columns[c] : &events->columns[c],
+                          c == LATE ? says[t] : label->event);
+        rows[t].length = 1;
+    }
+    if (state_learn(engine_windows(engine), &rows[0], &rows[1], &label->event, NULL) != OK)
+        abort();
+    table_done(&rows[0]);
+    table_done(&rows[1]);
+}
+
+/* The oracle: event by event, without a journal, each label told when it counts. */
+static void expect(const struct table *events, const struct label_story *story, struct answers *ret)
 {
     struct engine_options options = engine_options(1);
+    const struct labels *labels = &story->counting;
+    struct rescan_options by_definition = {.lateness = lateness, .labels = labels};
     struct engine *engine;
     struct decisions decisions;
+    struct rescan rescan;
+    struct table one, features;
     struct error error = {0};
-    if (engine_new(plan, model, rules, &options, &engine, &error) != OK ||
-        engine_take(engine, events, &decisions, &error) != OK)
+    int64_t next = 0, *said = memory_new(EVENTS, sizeof *said);
+    if (!said || engine_new(plan, model, rules, &options, &engine, &error) != OK ||
+        rescan_run(plan, events, &by_definition, &rescan, &error) != OK ||
+        table_init(&one, events->schema, &error) != OK ||
+        table_init(&features, plan_features(plan), &error) != OK)
         stop("the oracle", &error);
+    memset(said, -1, EVENTS * sizeof *said);
     for (int i = 0; i < EVENTS; i++) {
+        for (; next < labels->n && labels->list[next].position <= i; next++) {
+            const struct label *label = &labels->list[next];
+            int64_t *known = &said[label->event];
+            if (!rescan.entered[label->event] || (*known >= 0 && label->time < labels->list[*known].time))
+                continue;
+            teach(engine, events, labels, label, *known);
+            *known = next;
+        }
+        table_clear(&one);
+        if (table_append(&one, events, i, 1, &error) != OK ||
+            engine_take(engine, &one, &decisions, &error) != OK ||
+            table_append(&features, decisions.features, 0, 1, &error) != OK)
+            stop("the oracle", &error);
         buffer_init(&ret->list[i], 1 << 16);
-        describe(&decisions, i, &ret->list[i]);
+        describe(&decisions, 0, &ret->list[i]);
     }
+    for (int f = 0; f < features.schema->n; f++)
+        for (int i = 0; i < EVENTS; i++)
+            if (!same_bits(&features.columns[f], &rescan.features.columns[f],
+                           &features.schema->fields[f].type, i))
+                stop("a feature is not that of the rescan", NULL);
     ret->n = EVENTS;
+    free(said);
+    table_done(&one);
+    table_done(&features);
+    rescan_done(&rescan);
     engine_free(engine);
 }
 
@@ -147,15 +207,18 @@ struct comparing {
     const struct answers *expected;
     const struct table *events;
     int64_t n;
+    uint64_t seq; /* of the last event */
 };
 
 static int compare(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
                    struct error *error)
 {
     struct comparing *comparing = context;
-    if (seq != (uint64_t)comparing->n + 1)
-        return error_set(error, CODE_MISMATCH, "events from %llu on follow %lld", (unsigned long long)seq,
-                         (long long)comparing->n);
+    /* Labels have numbers, too. */
+    if (seq <= comparing->seq)
+        return error_set(error, CODE_MISMATCH, "events from %llu on follow %llu", (unsigned long long)seq,
+                         (unsigned long long)comparing->seq);
+    comparing->seq = seq + (uint64_t)decisions->n - 1;
     for (int64_t i = 0; i < decisions->n; i++) {
         int64_t at = comparing->n++;
         struct buffer found;
@@ -176,8 +239,10 @@ struct world {
     struct random random;
     struct crash_disk *disk;
     struct table events;
+    struct label_story story;
     struct answers expected;
     int64_t acknowledged;
+    uint64_t seqs[EVENTS];
     int64_t crashes, snapshots, again, decided;
 };
 
@@ -226,9 +291,49 @@ static void look(struct world *world, struct durable *durable, int64_t taken)
         known[0] != (old ? DURABLE_AGAIN : DURABLE_NEW) ||
         known[1] != (old ? DURABLE_AGAIN : DURABLE_LATER) || known[3] != DURABLE_NEW ||
         known[4] != DURABLE_NEW || known[2] != (old ? DURABLE_CONFLICT : DURABLE_LATER) ||
-        (old && seqs[2] != (uint64_t)i + 1))
+        (old && seqs[2] != world->seqs[i]))
         stop("an id is not known as it should be", NULL);
     table_done(&rows);
+}
+
+/* Tells the labels that come before an event; those told by an earlier life once more, which does no harm.
+ */
+static int tell(struct world *world, struct durable *durable, int64_t at, struct error *error)
+{
+    const struct label_story *story = &world->story;
+    static const uint8_t speaks[] = {1};
+    struct table rows;
+    int64_t from = 0, to;
+    int rc = OK;
+    while (from < story->n && story->list[from].position < at)
+        from++;
+    for (to = from; to < story->n && story->list[to].position == at; to++)
+        continue;
+    if (table_init(&rows, durable_label_schema(durable), NULL) != OK)
+        abort();
+    while (rc == OK && from < to) {
+        int64_t n = 1 + random_below(&world->random, to - from);
+        label_story_rows(story, from, from + n, &rows);
+        rc = durable_learn(durable, &(struct label_rows){&rows, speaks}, error);
+        uint64_t seq = durable_next_seq(durable);
+        label_story_rows(story, from + n - 1, from + n, &rows);
+        if (rc == OK)
+            rc = durable_learn(durable, &(struct label_rows){&rows, speaks}, error);
+        if (rc == OK && durable_next_seq(durable) != seq)
+            stop("the same label is written again", NULL);
+        from += n;
+    }
+    table_done(&rows);
+    return rc;
+}
+
+/* Where the next labels come, or the end. */
+static int64_t next_labels(const struct world *world, int64_t at)
+{
+    for (int64_t i = 0; i < world->story.n; i++)
+        if (world->story.list[i].position > at)
+            return world->story.list[i].position;
+    return EVENTS;
 }
 
 /* Sends what the engine does not have yet, until the end or until it fails. */
@@ -237,24 +342,32 @@ static int send(struct world *world, struct durable *durable, struct error *erro
     struct position_record at = {0};
     durable_where(durable, "stream", &at);
     int64_t from = (int64_t)at.number;
-    if ((uint64_t)from + 1 != durable_next_seq(durable))
-        stop("the source's position is not the number of events", NULL);
     if (from < world->acknowledged)
         stop("an acknowledged event is gone", NULL);
     int rc = OK;
     while (rc == OK && from < EVENTS) {
         struct table batch;
         struct decisions decisions;
-        int64_t n = 1 + random_below(&world->random, 12);
+        int64_t n = 1 + random_below(&world->random, 12), until = next_labels(world, from) - from;
+        rc = tell(world, durable, from, error);
+        if (rc != OK)
+            break;
         n = n < EVENTS - from ? n : EVENTS - from;
+        n = n < until ? n : until;
+        struct table upcoming = world->events;
+        upcoming.length = from + n;
+        n = durable_together(durable, &upcoming, from);
+        uint64_t seq = durable_next_seq(durable);
         struct durable_batch about = {.source = "stream", .source_position = (uint64_t)(from + n)};
         if (table_init(&batch, world->events.schema, NULL) != OK ||
             table_append(&batch, &world->events, from, n, NULL) != OK)
             abort();
         look(world, durable, from);
         rc = durable_take(durable, &batch, &about, &decisions, error);
-        if (rc == OK && about.seq != (uint64_t)from + 1)
+        if (rc == OK && about.seq != seq)
             stop("a batch has another seq than its place", NULL);
+        for (int64_t i = 0; rc == OK && i < n; i++)
+            world->seqs[from + i] = seq + (uint64_t)i;
         from += n;
         if (rc == OK && random_chance(&world->random, 60)) {
             rc = durable_commit(durable, about.position, error);
@@ -294,12 +407,17 @@ static void check(struct world *world)
 {
     struct durable *durable;
     struct error error = {0};
-    struct comparing comparing = {&world->expected, &world->events, 0};
+    struct comparing comparing = {&world->expected, &world->events, 0, 0};
+    struct label_counters labels;
     crash_disk_stop_after(world->disk, -1);
     if (start(world, &durable, &error) != OK || send(world, durable, &error) != OK ||
         durable_commit(durable, durable_position(durable), &error) != OK ||
-        durable_history(durable, 1, compare, &comparing, &error) != OK ||
-        durable_close(durable, &error) != OK)
+        durable_history(durable, 1, compare, &comparing, &error) != OK)
+        stop("the end", &error);
+    durable_count_labels(durable, &labels);
+    if (labels.lost != world->story.lost || labels.waiting != world->story.waiting)
+        stop("other labels wait, or were given up, than should", NULL);
+    if (durable_close(durable, &error) != OK)
         stop("the end", &error);
     if (comparing.n != EVENTS)
         stop("events are missing in the journal", NULL);
@@ -308,6 +426,7 @@ static void check(struct world *world)
 int main(int argc, char **argv)
 {
     int64_t crashes = 300, done = 0, snapshots = 0, again = 0, decided = 0;
+    int64_t labels = 0, awaited = 0, lost = 0;
     uint64_t seed = 1;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--crashes") == 0)
@@ -319,7 +438,8 @@ int main(int argc, char **argv)
     for (; done < crashes; seed++) {
         struct world world = {.random = {seed}, .disk = crash_disk_new(seed)};
         make_events(&world.random, &world.events);
-        expect(&world.events, &world.expected);
+        label_story_make(&world.random, plan, &world.events, LATE, lateness, &world.story);
+        expect(&world.events, &world.story, &world.expected);
         for (int life = 0; life < 25 && !live(&world); life++)
             continue;
         check(&world);
@@ -327,15 +447,21 @@ int main(int argc, char **argv)
         snapshots += world.snapshots;
         again += world.again;
         decided += world.decided;
+        labels += world.story.n;
+        awaited += world.story.awaited;
+        lost += world.story.lost;
         crash_disk_free(world.disk);
+        label_story_done(&world.story);
         table_done(&world.events);
         answers_done(&world.expected);
     }
     printf("%lld crashes up to seed %llu: all events once, in order, decided alike to the bit; %lld restarts "
-           "from a snapshot, %lld events taken again, %lld decided again\n",
+           "from a snapshot, %lld events taken again, %lld decided again; %lld labels, for %lld ids before "
+           "their "
+           "events, for %lld too early\n",
            (long long)done, (unsigned long long)seed - 1, (long long)snapshots, (long long)again,
-           (long long)decided);
-    if (crashes >= 300 && (!snapshots || !again || !decided))
+           (long long)decided, (long long)labels, (long long)awaited, (long long)lost);
+    if (crashes >= 300 && (!snapshots || !again || !decided || !awaited || !lost))
         stop("a way to restart was not met", NULL);
     rules_unref(rules);
     model_unref(model);
