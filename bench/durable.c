@@ -157,7 +157,7 @@ static void read_events(void)
 
 static struct durable *open_engine(struct durable_options options, struct durable_recovery *recovery)
 {
-    struct durable_version version = {plan, model, NULL, "models:/bench/1", "bench"};
+    struct durable_version version = {plan, model, NULL, "models:/bench/1", "bench", NULL};
     struct durable *durable;
     options.directory = folder;
     options.engine.state.threads = settings.threads;

@@ -13,9 +13,11 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/pipe.h"
+#include "cli/run_backfill.h"
 #include "cli/scored.h"
 #include "score/replay.h"
 #include "table/json_rows.h"
+#include "table/remap.h"
 
 enum { WORDS = DECISIONS + 1 }; /* decisions and none */
 
@@ -28,8 +30,9 @@ struct tally {
 struct job {
     const struct arguments *arguments;
     struct replay *replay;
-    struct plan *plan;   /* of the journal */
     struct scorer then;  /* who decides again */
+    struct remap remap;  /* the journal's events to those of --model, */
+    struct table mapped; /* and these; without a schema where there is no --model */
     struct rules *rules; /* of --rules */
     struct engine_options options;
     int label, amount; /* columns of the events, or -1 */
@@ -45,70 +48,21 @@ struct job {
 
 /* ---- who decides ---- */
 
-static struct engine_options options_of(const struct job *job, const struct switch_record *version)
-{
-    return (struct engine_options){.state = {.threads = pipe_threads(job->arguments),
-                                             .lateness_us = version->lateness_us,
-                                             .memory = pipe_memory(job->arguments)},
-                                   .reasons = (int)version->reasons,
-                                   .explain_from = version->explain_from,
-                                   .threshold = version->threshold};
-}
-
-/* The version that a switch names, as it was. */
+/* The version that a switch names, as it was: its files as they are kept with the state, or where they were.
+ */
 static int open_then(struct job *job, const struct switch_record *version, struct scorer *ret,
-                     struct error *error)
+                     struct engine_options *ret_options, struct error *error)
 {
-    char name[PATH_MAX], identity[FILE_SHA256_SIZE];
-    struct scorer scorer = {0};
-    struct engine_options options = options_of(job, version);
-    snprintf(name, sizeof name, "%.*s", (int)version->name.size, version->name.data);
-    int rc = version_open(name, argument_text(job->arguments, "registry"), &scorer.version, error);
-    if (rc != OK)
-        return rc;
-    scorer_identity(&scorer, &options, identity);
-    if (strlen(identity) != version->identity.size ||
-        memcmp(identity, version->identity.data, version->identity.size) != 0) {
-        scorer_close(&scorer);
-        return error_set(error, CODE_CONFLICT,
-                         "%s is not what it was when it decided; a replay needs the same files (--registry)",
-                         name);
-    }
-    *ret = scorer;
-    return OK;
+    char files[IO_PATH_SIZE];
+    bool kept;
+    int rc = replay_files(job->replay, version->version, &kept, files, error);
+    return rc == OK ? run_open_version(job->arguments, version, kept ? files : NULL, ret, ret_options, error)
+                    : rc;
 }
 
 static struct rules *rules_of(const struct switch_record *version, const struct scorer *scorer)
 {
     return version->rules_sql.size ? scorer->version.rules : NULL;
-}
-
-/* From a switch on, whoever it names decides; --rules and --threshold stay. */
-static int follow_switch(struct job *job, const struct switch_record *version, struct error *error)
-{
-    struct scorer next;
-    bool same = !job->preview || !argument_given(job->arguments, "model");
-    if (!same)
-        return OK;
-    int rc = open_then(job, version, &next, error);
-    if (rc != OK)
-        return rc;
-    struct engine_options options = options_of(job, version);
-    struct rules *rules = job->rules ? job->rules : rules_of(version, &next);
-    if (argument_given(job->arguments, "threshold")) {
-        options.threshold = argument_real(job->arguments, "threshold");
-        rules = NULL;
-    }
-    rc = engine_switch(job->then.engine, next.version.model, rules, &options, error);
-    if (rc == OK) {
-        next.engine = job->then.engine;
-        job->then.engine = NULL;
-        scorer_close(&job->then);
-        job->then = next;
-    } else {
-        scorer_close(&next);
-    }
-    return rc;
 }
 
 static int read_rules(struct job *job, struct plan *plan, struct error *error)
@@ -121,8 +75,52 @@ static int read_rules(struct job *job, struct plan *plan, struct error *error)
     int rc = file_read(path, LIMIT_SQL, &text, &size, error);
     if (rc != OK)
         return rc;
+    rules_unref(job->rules);
+    job->rules = NULL;
     rc = rules_compile(text, size, path, plan, &job->rules, error);
     free(text);
+    return rc;
+}
+
+/* Which columns of the events are looked at, by the plan at hand. */
+static int find_columns(struct job *job, struct error *error)
+{
+    const char *amount = argument_text(job->arguments, "amount");
+    const struct schema *events = plan_events(replay_plan(job->replay));
+    int time = plan_time_column(replay_plan(job->replay));
+    if (argument_given(job->arguments, "span") && (time < 0 || type_is_integer(events->fields[time].type.id)))
+        return error_set(error, CODE_USAGE, "--span: the events of this plan have no dates or times");
+    job->label = plan_label_column(replay_plan(job->replay));
+    job->amount = amount ? schema_find(events, amount) : -1;
+    if (amount && (job->amount < 0 || events->fields[job->amount].type.id == TYPE_VARCHAR ||
+                   events->fields[job->amount].type.id == TYPE_BOOLEAN))
+        return error_set(error, CODE_USAGE, "--amount %s: the events have no such column of numbers", amount);
+    return OK;
+}
+
+/* The events of the journal with the columns that the plan of --model has. */
+static int map_events(struct job *job, struct error *error)
+{
+    struct schema *had = plan_events(replay_plan(job->replay)), *wanted = plan_events(job->then.version.plan);
+    remap_done(&job->remap);
+    int rc = remap_init(&job->remap, had, wanted, error);
+    if (rc != OK)
+        error_prefix(error, "the events in the journal and the plan of --model");
+    else if (!job->mapped.schema)
+        rc = table_init(&job->mapped, wanted, error);
+    return rc;
+}
+
+/* The rules and the threshold that are asked about, or those of the version. */
+static int choose_rules(struct job *job, const struct version *version, struct rules *own,
+                        struct engine_options *options, struct rules **ret, struct error *error)
+{
+    int rc = read_rules(job, version->plan, error);
+    *ret = job->rules ? job->rules : own;
+    if (argument_given(job->arguments, "threshold")) {
+        options->threshold = argument_real(job->arguments, "threshold");
+        *ret = NULL;
+    }
     return rc;
 }
 
@@ -131,42 +129,81 @@ static int open_decider(struct job *job, struct error *error)
 {
     const struct switch_record *version = replay_version(job->replay);
     const char *model = argument_text(job->arguments, "model");
-    job->options = options_of(job, version);
-    int rc = model ? version_open(model, argument_text(job->arguments, "registry"), &job->then.version, error)
-                   : open_then(job, version, &job->then, error);
+    struct rules *rules;
+    int rc;
+    if (model) {
+        job->options = run_version_options(job->arguments, version);
+        rc = version_open(model, argument_text(job->arguments, "registry"), &job->then.version, error);
+    } else {
+        rc = open_then(job, version, &job->then, &job->options, error);
+    }
     if (rc != OK)
         return rc;
     struct version *opened = &job->then.version;
-    rc = read_rules(job, opened->plan, error);
-    struct rules *rules = job->rules ? job->rules : model ? opened->rules : rules_of(version, &job->then);
     if (model)
         job->options.threshold = opened->threshold;
-    if (argument_given(job->arguments, "threshold")) {
-        job->options.threshold = argument_real(job->arguments, "threshold");
-        rules = NULL;
-    }
     if (job->preview)
         job->options.reasons = 0;
+    rc = choose_rules(job, opened, model ? opened->rules : rules_of(version, &job->then), &job->options,
+                      &rules, error);
     if (rc == OK)
         rc = engine_new(opened->plan, opened->model, rules, &job->options, &job->then.engine, error);
     return rc == OK ? replay_prepare(job->replay, job->then.engine, error) : rc;
 }
 
-/* The events of the journal have the columns that the other plan wants. */
-static int check_events(const struct job *job, struct error *error)
+/* ---- from one version to the next ---- */
+
+/* The windows of the next version's engine, where its plan is another. */
+static int change_plan(struct job *job, struct scorer *next, struct rules *rules,
+                       const struct engine_options *options, struct error *error)
 {
-    const struct schema *had = plan_events(job->plan), *wanted = plan_events(job->then.version.plan);
-    bool same = had->n == wanted->n;
-    for (int i = 0; same && i < had->n; i++)
-        same = strcmp(had->fields[i].name, wanted->fields[i].name) == 0 &&
-               type_equal(&had->fields[i].type, &wanted->fields[i].type);
-    if (same)
-        return OK;
-    return error_set(
-        error, CODE_CONFLICT,
-        "the events in the journal have other columns than the plan of %s; its CREATE TABLE has to be "
-        "that of the plan that decided",
-        argument_text(job->arguments, "model"));
+    struct run_backfill backfill;
+    bool given = run_backfill_init(job->arguments, plan_events(replay_plan(job->replay)), &backfill);
+    int rc = replay_change(job->replay, job->then.engine, next->version.model, rules, options,
+                           given ? &backfill.hooks : NULL, &next->engine, error);
+    run_backfill_done(&backfill);
+    return rc;
+}
+
+/* From a switch on, whoever it names decides; --rules and --threshold stay. */
+static int follow_switch(struct job *job, const struct switch_record *version, bool other_plan,
+                         struct error *error)
+{
+    struct scorer next;
+    struct rules *rules;
+    struct engine_options options;
+    int rc = open_then(job, version, &next, &options, error);
+    if (rc != OK)
+        return rc;
+    if (job->preview)
+        options.reasons = 0;
+    rc = choose_rules(job, &next.version, rules_of(version, &next), &options, &rules, error);
+    if (rc == OK && other_plan) {
+        rc = change_plan(job, &next, rules, &options, error);
+    } else if (rc == OK) {
+        rc = engine_switch(job->then.engine, next.version.model, rules, &options, error);
+        if (rc == OK) {
+            next.engine = job->then.engine;
+            job->then.engine = NULL;
+        }
+    }
+    if (rc != OK) {
+        scorer_close(&next);
+        return rc;
+    }
+    scorer_close(&job->then);
+    job->then = next;
+    return OK;
+}
+
+/* --model decides throughout, whatever version decided. */
+static int take_switch(struct job *job, const struct replayed *replayed, struct error *error)
+{
+    bool own = job->preview && argument_given(job->arguments, "model");
+    int rc = own ? OK : follow_switch(job, replayed->version, replayed->other_plan, error);
+    if (rc == OK && replayed->other_plan)
+        rc = find_columns(job, error);
+    return rc == OK && replayed->other_plan && own ? map_events(job, error) : rc;
 }
 
 /* ---- comparing ---- */
@@ -196,7 +233,7 @@ static void count(struct tally *tally, double amount, int then, int now)
 static void write_change(struct job *job, const struct table *events, int64_t i, uint64_t seq,
                          const struct decisions *then, const struct decisions *now)
 {
-    int id = plan_id_column(job->plan);
+    int id = plan_id_column(replay_plan(job->replay));
     const char *words[2] = {decision_text(then->decisions[i]), decision_text(now->decisions[i])};
     buffer_clear(&job->line);
     buffer_format(&job->line, "{\"seq\":%" PRIu64, seq);
@@ -218,7 +255,7 @@ static void write_change(struct job *job, const struct table *events, int64_t i,
 
 static bool in_span(const struct job *job, const struct table *events, int64_t i)
 {
-    int column = plan_time_column(job->plan);
+    int column = plan_time_column(replay_plan(job->replay));
     if (!argument_given(job->arguments, "span"))
         return true;
     struct span span = argument_span(job->arguments, "span");
@@ -292,10 +329,16 @@ static int replay_all(struct job *job, struct error *error)
         if (rc != OK || !found)
             break;
         if (replayed.version) {
-            rc = follow_switch(job, replayed.version, error);
+            rc = take_switch(job, &replayed, error);
             continue;
         }
-        rc = engine_take(job->then.engine, replayed.events, &now, error);
+        const struct table *events = replayed.events;
+        if (job->mapped.schema && !job->remap.same) {
+            rc = remap_rows(&job->remap, events, &job->mapped, error);
+            events = &job->mapped;
+        }
+        if (rc == OK)
+            rc = engine_take(job->then.engine, events, &now, error);
         if (rc == OK && job->preview)
             rc = compare_previewed(job, &replayed, &now, error);
         else if (rc == OK)
@@ -407,21 +450,6 @@ static int conclude(const struct job *job, struct error *error)
     return OK;
 }
 
-static int find_columns(struct job *job, struct error *error)
-{
-    const char *amount = argument_text(job->arguments, "amount");
-    const struct schema *events = plan_events(job->plan);
-    int time = plan_time_column(job->plan);
-    if (argument_given(job->arguments, "span") && (time < 0 || type_is_integer(events->fields[time].type.id)))
-        return error_set(error, CODE_USAGE, "--span: the events of this plan have no dates or times");
-    job->label = plan_label_column(job->plan);
-    job->amount = amount ? schema_find(events, amount) : -1;
-    if (amount && (job->amount < 0 || events->fields[job->amount].type.id == TYPE_VARCHAR ||
-                   events->fields[job->amount].type.id == TYPE_BOOLEAN))
-        return error_set(error, CODE_USAGE, "--amount %s: the events have no such column of numbers", amount);
-    return OK;
-}
-
 static int open_out(struct job *job, struct error *error)
 {
     const char *path = argument_text(job->arguments, "out");
@@ -452,17 +480,13 @@ static int close_out(struct job *job, int rc, struct error *error)
 
 static int begin(struct job *job, struct error *error)
 {
-    const struct switch_record *version = replay_version(job->replay);
-    int rc = plan_compile(version->plan_sql.data, version->plan_sql.size, "the plan in the journal",
-                          &job->plan, error);
-    if (rc == OK)
-        rc = replay_start(job->replay, job->plan, error);
+    int rc = replay_start(job->replay, error);
     if (rc == OK)
         rc = find_columns(job, error);
     if (rc == OK)
         rc = open_decider(job, error);
-    if (rc == OK)
-        rc = check_events(job, error);
+    if (rc == OK && argument_given(job->arguments, "model"))
+        rc = map_events(job, error);
     return rc == OK ? open_out(job, error) : rc;
 }
 
@@ -490,7 +514,8 @@ static int run(const struct arguments *arguments, struct error *error)
         rc = conclude(&job, error);
     scorer_close(&job.then);
     rules_unref(job.rules);
-    plan_unref(job.plan);
+    remap_done(&job.remap);
+    table_done(&job.mapped);
     replay_close(job.replay);
     buffer_done(&job.body);
     buffer_done(&job.line);
@@ -525,6 +550,11 @@ static const struct option options[] = {
      .argument = "FILE",
      .text = "Write every decision that would change, as JSON lines."},
     {.name = "json", .kind = OPTION_FLAG, .text = "Print the result as JSON."},
+    {.name = "backfill",
+     .kind = OPTION_LIST,
+     .argument = "journal|FILE",
+     .text = "The files that `run --backfill` was given when the plan changed."},
+    PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_REGISTRY,
     PIPE_OPTION_THREADS,
     PIPE_OPTION_MEMORY,

@@ -335,6 +335,13 @@ static const struct option options[] = {
      .text =
          "With --state: know the ids (PRIMARY KEY) of events for so long. One that comes again has its first "
          "decision; another one under its id is set aside. 0: ids are not looked at."},
+    {.name = "backfill",
+     .kind = OPTION_LIST,
+     .argument = "journal|FILE",
+     .text =
+         "With --state: take over the state of another plan. Windows that are in both plans keep what they "
+         "remember; the others take past events again, from the journal, or from these files (what came "
+         "before the journal's first event) and then the journal."},
     {.name = "fsync",
      .kind = OPTION_CHOICE,
      .argument = "commit|interval|never",

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cli/options.h"
+#include "cli/run_backfill.h"
 
 enum {
     WAITING = 256,         /* batches whose decisions wait for the disk at most */
@@ -33,6 +34,9 @@ struct run_state {
     void *context;
     int64_t repeated;
     struct scorer *scorer;
+    const struct arguments *arguments;
+    struct scorer former; /* who decided what is printed late */
+    uint32_t former_number;
     char *sink; /* "sink PATH", as the journal knows it */
     int file;   /* standard output for "-" */
     bool grows; /* a file, not standard output */
@@ -104,13 +108,32 @@ static int emit_all(struct run_state *state, struct error *error)
     return rc == OK ? emit(state, last, error) : rc;
 }
 
-static int put_lines(struct run_state *state, const struct table *events, const struct decisions *decisions,
-                     uint64_t seq, uint64_t from, struct error *error)
+/* Whose rules and texts a decision of the past has. */
+static int find_printer(struct run_state *state, const struct durable_then *then, const struct scorer **ret,
+                        struct error *error)
+{
+    *ret = state->scorer;
+    if (!then->version)
+        return OK;
+    if (state->former_number != then->version->version) {
+        scorer_close(&state->former);
+        state->former_number = 0;
+        int rc = run_open_printer(state->arguments, state->durable, then, &state->former, error);
+        if (rc != OK)
+            return rc;
+        state->former_number = then->version->version;
+    }
+    *ret = &state->former;
+    return OK;
+}
+
+static int put_lines(struct run_state *state, const struct scorer *scorer, const struct table *events,
+                     const struct decisions *decisions, uint64_t seq, uint64_t from, struct error *error)
 {
     for (int64_t i = 0; i < decisions->n; i++) {
         if (seq + (uint64_t)i < from)
             continue;
-        scored_json(state->scorer, events, decisions, i, (int64_t)(seq + (uint64_t)i), &state->lines);
+        scored_json(scorer, events, decisions, i, (int64_t)(seq + (uint64_t)i), &state->lines);
         buffer_text(&state->lines, "\n");
     }
     return buffer_check(&state->lines, "the decisions that wait for the disk", error);
@@ -119,7 +142,7 @@ static int put_lines(struct run_state *state, const struct table *events, const 
 static int put(struct run_state *state, const struct table *events, const struct decisions *decisions,
                uint64_t seq, uint64_t position, uint64_t from, struct error *error)
 {
-    int rc = put_lines(state, events, decisions, seq, from, error);
+    int rc = put_lines(state, state->scorer, events, decisions, seq, from, error);
     if (rc != OK)
         return rc;
     state->waiting[(state->first + state->n++) % WAITING] =
@@ -167,18 +190,22 @@ static int take_rows(struct run_state *state, const struct table *events, int64_
 }
 
 /* The first decision about an event again: only to standard output, a file has it. */
-static int answer(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
-                  struct error *error)
+static int answer(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
+                  const struct decisions *decisions, struct error *error)
 {
     struct run_state *state = context;
+    const struct scorer *scorer;
     int64_t i = (int64_t)(state->asked - seq);
+    int rc = find_printer(state, then, &scorer, error);
+    if (rc != OK)
+        return rc;
     if (i < 0 || i >= decisions->n)
         return error_set(error, CODE_INTERNAL, "the decision about event %llu is not where it should be",
                          (unsigned long long)state->asked);
     buffer_clear(&state->lines);
-    scored_json(state->scorer, events, decisions, i, (int64_t)state->asked, &state->lines);
+    scored_json(scorer, events, decisions, i, (int64_t)state->asked, &state->lines);
     buffer_text(&state->lines, "\n");
-    int rc = buffer_check(&state->lines, "a decision", error);
+    rc = buffer_check(&state->lines, "a decision", error);
     if (rc == OK)
         rc = write_all(state, state->lines.data, state->lines.size, error);
     buffer_clear(&state->lines);
@@ -269,11 +296,14 @@ int run_state_take(struct run_state *state, const struct table *events, const ch
 
 /* ---- opening ---- */
 
-static int missed(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
-                  struct error *error)
+static int missed(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
+                  const struct decisions *decisions, struct error *error)
 {
     struct run_state *state = context;
-    int rc = put_lines(state, events, decisions, seq, state->seq + 1, error);
+    const struct scorer *scorer;
+    int rc = find_printer(state, then, &scorer, error);
+    if (rc == OK)
+        rc = put_lines(state, scorer, events, decisions, seq, state->seq + 1, error);
     if (rc != OK)
         return rc;
     rc = write_all(state, state->lines.data, state->lines.size, error);
@@ -338,8 +368,19 @@ static void report(const char *directory, const struct durable_recovery *recover
     if (next > 1)
         log_line(LOG_INFO, "%s: goes on behind event %llu; %llu events taken again behind the snapshot",
                  directory, (unsigned long long)next - 1, (unsigned long long)recovery->taken_again);
-    if (recovery->switched)
+    if (recovery->migrated)
+        log_line(LOG_INFO, "%s: another plan from now on; %d groups of windows stayed, %d were filled",
+                 directory, recovery->kept, recovery->filled);
+    else if (recovery->switched)
         log_line(LOG_INFO, "%s: another version decides from now on", directory);
+    if (recovery->from_files && recovery->files_reach)
+        log_line(LOG_INFO, "%s: %llu events of --backfill, up to the first of the journal", directory,
+                 (unsigned long long)recovery->from_files);
+    else if (recovery->from_files)
+        log_line(LOG_WARNING,
+                 "%s: %llu events of --backfill; the journal's first is not among them: that it follows the "
+                 "last of them is taken on trust",
+                 directory, (unsigned long long)recovery->from_files);
 }
 
 static int open_durable(const struct arguments *arguments, struct run_state *state,
@@ -352,8 +393,11 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
     char name[PATH_MAX];
     scorer_identity(scorer, options, identity);
     scorer_name(scorer, name, sizeof name);
-    struct durable_version version = {scorer->version.plan, scorer->version.model,
-                                      scorer_rules(arguments, scorer), name, identity};
+    struct durable_version version = {
+        scorer->version.plan,     scorer->version.model, scorer_rules(arguments, scorer), name, identity,
+        scorer->version.directory};
+    struct run_backfill backfill;
+    bool fills = run_backfill_init(arguments, plan_events(scorer->version.plan), &backfill);
     struct durable_options how = {.directory = argument_text(arguments, "state"),
                                   .engine = *options,
                                   .sync = strcmp(sync, "commit") == 0     ? JOURNAL_SYNC_COMMIT
@@ -362,8 +406,10 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
                                   .interval_ms = 100,
                                   .dedupe_us = argument_integer(arguments, "dedupe"),
                                   .snapshot_bytes = (uint64_t)argument_integer(arguments, "snapshot-every"),
-                                  .retain_bytes = (uint64_t)argument_integer(arguments, "retain")};
+                                  .retain_bytes = (uint64_t)argument_integer(arguments, "retain"),
+                                  .backfill = fills ? &backfill.hooks : NULL};
     int rc = durable_open(&version, &how, &state->durable, &recovery, error);
+    run_backfill_done(&backfill);
     if (rc != OK)
         return rc;
     scorer->engine = durable_engine(state->durable);
@@ -379,6 +425,7 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
     if (!state)
         return error_set(error, CODE_MEMORY, "no memory for the run");
     state->scorer = scorer;
+    state->arguments = arguments;
     state->conflict = conflict;
     state->context = context;
     state->looks = argument_integer(arguments, "dedupe") > 0;
@@ -413,6 +460,7 @@ int run_state_close(struct run_state *state, int rc, struct error *error)
         closed = closed == OK ? last : closed;
     }
     state->scorer->engine = NULL;
+    scorer_close(&state->former);
     if (rc == OK && closed != OK) {
         rc = closed;
         if (error)

@@ -21,12 +21,17 @@ struct saving {
     struct bytes_out *out;
 };
 
+void state_save_entity(const struct layout *layout, const struct entity *entity, struct bytes_out *out)
+{
+    bytes_put_u8(out, 1);
+    bytes_put(out, entity_keys(layout, entity), (size_t)layout->n_words * 8);
+    entity_save(layout, entity, out);
+}
+
 static void save_entity(void *context, const struct entity *entity)
 {
     const struct saving *saving = context;
-    bytes_put_u8(saving->out, 1);
-    bytes_put(saving->out, entity_keys(saving->layout, entity), (size_t)saving->layout->n_words * 8);
-    entity_save(saving->layout, entity, saving->out);
+    state_save_entity(saving->layout, entity, saving->out);
 }
 
 static void save_group(const struct state *state, const struct staged *staged, struct bytes_out *out)
@@ -134,12 +139,9 @@ static bool load_entity(struct state *state, struct staged *staged, const struct
     return entity_load(entities_share(staged->shares[t]), entity, texts, in);
 }
 
-static bool load_group(struct state *state, struct staged *staged, const struct renumbering *texts,
-                       struct bytes_in *in)
+bool state_load_entities(struct state *state, struct staged *staged, const struct renumbering *texts,
+                         struct bytes_in *in)
 {
-    uint64_t shape = bytes_get_u64(in);
-    if (in->rc == OK && shape != entity_shape(&staged->layout))
-        return bytes_refuse(in, "another version of shrike lays these windows out in another way");
     bool fine = in->rc == OK;
     while (fine) {
         uint8_t more = bytes_get_u8(in);
@@ -148,6 +150,15 @@ static bool load_group(struct state *state, struct staged *staged, const struct 
         fine = more == 1 ? load_entity(state, staged, texts, in) : bytes_refuse(in, "no entity begins here");
     }
     return in->rc == OK;
+}
+
+static bool load_group(struct state *state, struct staged *staged, const struct renumbering *texts,
+                       struct bytes_in *in)
+{
+    uint64_t shape = bytes_get_u64(in);
+    if (in->rc == OK && shape != entity_shape(&staged->layout))
+        return bytes_refuse(in, "another version of shrike lays these windows out in another way");
+    return state_load_entities(state, staged, texts, in);
 }
 
 int state_load(struct state *state, bytes_read *read, void *context, struct error *error)

@@ -52,4 +52,11 @@ void learning_free(struct learning *learning);
 int learning_blind(struct learning *learning, const struct plan *plan, const struct table *events,
                    const struct table **ret, struct error *error);
 
+/* The entities of a group as state_save.c writes them: of each 1 and what it is; 0 behind the last. */
+struct bytes_in;
+struct bytes_out;
+void state_save_entity(const struct layout *layout, const struct entity *entity, struct bytes_out *out);
+bool state_load_entities(struct state *state, struct staged *staged, const struct renumbering *texts,
+                         struct bytes_in *in);
+
 #endif

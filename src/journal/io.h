@@ -45,7 +45,7 @@ struct io {
     int (*sync_directory)(void *context, const char *path);
     int (*make_directory)(void *context, const char *path);
     int (*rename)(void *context, const char *from, const char *to); /* replaces `to` */
-    int (*remove)(void *context, const char *path);                 /* a file */
+    int (*remove)(void *context, const char *path);                 /* a file, or a directory without any */
     /* Calls `each` for every name but . and .. until it answers other than 0, which is passed on. */
     int (*list)(void *context, const char *path, int (*each)(void *argument, const char *name),
                 void *argument);

@@ -119,7 +119,7 @@ static int system_rename(void *context, const char *from, const char *to)
 static int system_remove(void *context, const char *path)
 {
     (void)context;
-    return unlink(path) ? errno : 0;
+    return remove(path) ? errno : 0;
 }
 
 static int system_list(void *context, const char *path, int (*each)(void *argument, const char *name),

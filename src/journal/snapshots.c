@@ -155,3 +155,12 @@ int snapshots_kept(const struct snapshots *snapshots, struct snapshot_place ret[
     *ret_n = n;
     return OK;
 }
+
+int snapshots_remove(const struct snapshots *snapshots, uint64_t seq, struct error *error)
+{
+    char path[IO_PATH_SIZE];
+    int code = snapshot_path(snapshots, seq, false, path, error);
+    if (!code)
+        code = io_remove(snapshots->io, path, error);
+    return code ? code : io_sync_directory(snapshots->io, snapshots->directory, error);
+}

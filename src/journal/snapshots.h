@@ -98,4 +98,7 @@ struct snapshot_place {
 int snapshots_kept(const struct snapshots *snapshots, struct snapshot_place ret[LIMIT_SNAPSHOTS], int *ret_n,
                    struct error *error);
 
+/* Removes one, for good when it returns. */
+int snapshots_remove(const struct snapshots *snapshots, uint64_t seq, struct error *error);
+
 #endif

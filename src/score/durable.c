@@ -147,6 +147,7 @@ int durable_take(struct durable *durable, const struct table *events, struct dur
     rc = durable_note_ids(durable, events, place.seq, error);
     if (rc != OK)
         return durable_fail(durable, rc, error);
+    durable_note_times(durable, events);
     rc = durable_decide(durable, events, place.seq, ret, error);
     if (rc != OK)
         return rc;
@@ -204,17 +205,26 @@ void durable_journal_state(struct durable *durable, struct journal_state *ret)
     journal_state(durable->journal, ret);
 }
 
-static void done(struct durable *durable)
+/* What is in it, but for what is shared by reference. */
+void durable_forget(struct durable *durable)
 {
     for (int i = 0; i < durable->n_reached; i++)
         free(durable->reached[i].what);
     buffer_done(&durable->body);
     buffer_done(&durable->row);
+    buffer_done(&durable->in_force);
     ids_free(durable->ids);
     durable_free_labels(durable);
     free(durable->name);
     free(durable->identity);
     engine_free(durable->engine);
+}
+
+void durable_free(struct durable *durable)
+{
+    if (!durable)
+        return;
+    durable_forget(durable);
     rules_unref(durable->rules);
     model_unref(durable->model);
     plan_unref(durable->plan);
@@ -229,7 +239,7 @@ void durable_abandon(struct durable *durable)
         return;
     durable_reap(durable, true);
     journal_close(durable->journal, NULL);
-    done(durable);
+    durable_free(durable);
 }
 
 int durable_close(struct durable *durable, struct error *error)
@@ -245,6 +255,6 @@ int durable_close(struct durable *durable, struct error *error)
         if (error)
             *error = own;
     }
-    done(durable);
+    durable_free(durable);
     return rc;
 }

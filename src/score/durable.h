@@ -37,6 +37,30 @@ struct durable_version {
     struct rules *rules;  /* or NULL */
     const char *name;     /* as the user wrote it: "models:/fraud/3" */
     const char *identity; /* equal where plan, model and rules are: their checksums */
+    const char *files; /* the directory that it was read from, whose files are kept with the state; or NULL */
+};
+
+/* Who decided last, opened again: references. */
+struct durable_decider {
+    struct model *model;
+    struct rules *rules;
+    struct engine_options options;
+};
+
+/* How a state of another plan becomes one of this. Groups of windows that are the same in both plans keep
+ * what they remember (feature/adopt.h); the others take all events again, those of `next` and then those of
+ * the journal. */
+struct durable_backfill {
+    void *context;
+    /* Events from before the journal's first one, in order, with the columns of the new plan; none at the
+     * end. What follows the journal's first event is not taken. NULL: the journal has all that is needed. */
+    int (*next)(void *context, struct table *ret, struct error *error);
+    /* Opens the version of a switch, whose files are in the directory, unless that is NULL: for events whose
+     * decisions had not reached the disk. */
+    int (*open_decider)(void *context, const struct switch_record *version, const char *files,
+                        struct durable_decider *ret, struct error *error);
+    void (*begin)(void *context, int64_t events); /* of the journal; may be NULL */
+    void (*taken)(void *context, int64_t events); /* so many more; may be NULL */
 };
 
 struct durable_options {
@@ -50,6 +74,7 @@ struct durable_options {
     uint64_t retain_bytes;   /* of the journal kept for replay, beyond what a restart needs */
     int64_t dedupe_us;       /* how long ids are kept; 0: they are not looked at */
     bool in_process;         /* snapshots are made by this process while events wait: for tests */
+    const struct durable_backfill *backfill; /* NULL: a state of another plan is refused */
 };
 
 /* What opening found and did. */
@@ -60,6 +85,10 @@ struct durable_recovery {
     uint64_t taken_again;   /* events behind it */
     uint64_t decided_again; /* of them, those whose decisions were not on the disk */
     bool switched;          /* another model or other rules decide from now on */
+    bool migrated;          /* the plan is another, too */
+    int kept, filled;       /* groups of windows, where it is */
+    uint64_t from_files;    /* events taken that were not in the journal */
+    bool files_reach;       /* the last of them is the one before the journal's first */
 };
 
 /* CODE_CONFLICT: the directory is of another plan; the message says what to do. ret_recovery may be NULL. */
@@ -121,12 +150,22 @@ bool durable_where(const struct durable *durable, const char *what, struct posit
 int durable_reached(struct durable *durable, const char *what, uint64_t number, uint64_t bytes,
                     struct error *error);
 
+/* Who decided, and what its events and features are. */
+struct durable_then {
+    struct plan *plan;
+    const struct switch_record *version; /* NULL: it is who decides now, or one that was not kept */
+};
+
 /* Decisions from `seq` on, with their events, as they are in the journal: what a sink has missed. each: with
  * the seq of the first event of the batch. */
-typedef int durable_each(void *context, uint64_t seq, const struct table *events,
-                         const struct decisions *decisions, struct error *error);
+typedef int durable_each(void *context, const struct durable_then *then, uint64_t seq,
+                         const struct table *events, const struct decisions *decisions, struct error *error);
 int durable_history(struct durable *durable, uint64_t seq, durable_each *each, void *context,
                     struct error *error);
+
+/* Where the files of a version are kept (archive.h). */
+int durable_version_path(const struct durable *durable, uint32_t number, char ret[IO_PATH_SIZE],
+                         struct error *error);
 
 /* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
 int durable_snapshot(struct durable *durable, bool wait, struct error *error);

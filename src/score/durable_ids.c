@@ -52,6 +52,16 @@ int durable_note_ids(struct durable *durable, const struct table *events, uint64
     return OK;
 }
 
+void durable_note_times(struct durable *durable, const struct table *events)
+{
+    if (plan_time_column(durable->plan) < 0)
+        return;
+    for (int64_t i = 0; i < events->length; i++) {
+        int64_t time = time_of(durable, events, i);
+        durable->newest = time > durable->newest ? time : durable->newest;
+    }
+}
+
 void keyed_rows_init(struct keyed_rows *keyed)
 {
     memset(keyed->rows, 0, sizeof keyed->rows);

@@ -29,7 +29,7 @@ struct trimming {
 };
 
 struct keeper {
-    struct durable *durable; /* for the child; the thread uses the journal and the snapshots only */
+    struct durable *durable; /* for the child; the thread uses what is on the disk only */
     struct trimming trimming;
     uint64_t position; /* of the snapshot */
     pthread_t thread;
@@ -58,8 +58,35 @@ static void list_free(const struct durable *durable, struct trimming *ret)
     }
 }
 
+/* Versions that decided nothing which the journal still has. */
+static void trim_versions(const struct archive *archive, struct journal *journal)
+{
+    struct journal_reader *reader;
+    struct record record;
+    struct events_head head = {0};
+    bool found = true;
+    int rc = journal_reader_new(journal, &reader, NULL);
+    if (rc != OK)
+        return;
+    while (rc == OK && found && !head.version) {
+        rc = journal_reader_next(reader, &found, &record, NULL);
+        if (rc != OK || !found)
+            break;
+        uint64_t seq;
+        if (record.kind == RECORD_EVENTS)
+            rc = record_read_events_head(record.body, record.size, &head, NULL);
+        else if (record.kind == RECORD_DECISIONS)
+            rc = record_read_decisions_head(record.body, record.size, &seq, &head.version, NULL);
+    }
+    journal_reader_free(reader);
+    struct error error = {0};
+    if (rc == OK && head.version && archive_trim(archive, head.version, &error) != OK)
+        log_line(LOG_WARNING, "old versions stay: %s", error.message);
+}
+
 /* No restart may need them either. */
-static void trim(const struct snapshots *snapshots, struct journal *journal, const struct trimming *trimming)
+static void trim(const struct snapshots *snapshots, struct journal *journal, const struct archive *archive,
+                 const struct trimming *trimming)
 {
     struct snapshot_place places[LIMIT_SNAPSHOTS];
     uint64_t up_to = 0, removed;
@@ -70,8 +97,12 @@ static void trim(const struct snapshots *snapshots, struct journal *journal, con
     for (int i = 0; i < trimming->n; i++)
         if (trimming->positions[i] <= places[n - 1].position && trimming->positions[i] > up_to)
             up_to = trimming->positions[i];
-    if (up_to && journal_trim(journal, up_to, &removed, &error) != OK)
+    if (!up_to)
+        return;
+    if (journal_trim(journal, up_to, &removed, &error) != OK)
         log_line(LOG_WARNING, "old segments of the journal stay: %s", error.message);
+    else if (removed)
+        trim_versions(archive, journal);
 }
 
 static void note_snapshot(struct durable *durable)
@@ -134,7 +165,7 @@ static void *keep(void *argument)
         pages_gather();
     }
     if (keeper->made)
-        trim(&durable->snapshots, durable->journal, &keeper->trimming);
+        trim(&durable->snapshots, durable->journal, &durable->archive, &keeper->trimming);
     atomic_store_explicit(&keeper->ended, true, memory_order_release);
     return NULL;
 }
@@ -212,10 +243,13 @@ int durable_snapshot(struct durable *durable, bool wait, struct error *error)
     durable_reap(durable, false);
     if (durable->failed || durable->keeper || durable->seq == durable->tried.seq)
         return OK;
+    int rc = durable_reached(durable, PLACE_NEWEST, (uint64_t)durable->newest, 0, error);
+    if (rc != OK)
+        return rc;
     durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
     if (!wait && !durable->options.in_process)
         return start_keeper(durable, error);
-    int rc = journal_commit(durable->journal, durable->position, error);
+    rc = journal_commit(durable->journal, durable->position, error);
     if (rc == OK)
         rc = durable_write_snapshot(durable, NULL, NULL, error);
     if (rc != OK)
@@ -223,6 +257,6 @@ int durable_snapshot(struct durable *durable, bool wait, struct error *error)
     struct trimming trimming;
     note_snapshot(durable);
     list_free(durable, &trimming);
-    trim(&durable->snapshots, durable->journal, &trimming);
+    trim(&durable->snapshots, durable->journal, &durable->archive, &trimming);
     return OK;
 }

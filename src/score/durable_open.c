@@ -42,18 +42,21 @@ int durable_check_kept(const struct durable *durable, const struct switch_record
     return OK;
 }
 
+int durable_refuse_plan(struct durable *durable, struct piece name, struct error *error)
+{
+    durable->other_plan = true;
+    return error_set(error, CODE_CONFLICT,
+                     "the state in %s is that of %.*s, whose plan differs from this one's; windows that stay "
+                     "keep what they remember, and others take past events again, with --backfill journal or "
+                     "--backfill FILE...; else give the same plan, or another --state",
+                     durable->directory.path, (int)name.size, name.size ? name.data : "");
+}
+
 int durable_new_engine(struct durable *durable, struct error *error)
 {
     return engine_new(durable->plan, durable->model, durable->rules, &durable->options.engine,
                       &durable->engine, error);
 }
-
-/* The events of the last record whose decisions are not there yet. */
-struct undecided {
-    struct table events;
-    bool waits;
-    uint64_t seq;
-};
 
 /* Events are taken when their decisions are known to be there, or when the journal ends. */
 static int take_events(struct durable *durable, struct undecided *undecided, const struct record *record,
@@ -63,7 +66,9 @@ static int take_events(struct durable *durable, struct undecided *undecided, con
     if (undecided->waits)
         return error_set(error, CODE_CORRUPT, "the decisions about the events from %llu on are missing",
                          (unsigned long long)undecided->seq);
-    int rc = record_read_events(record->body, record->size, &head, &undecided->events, error);
+    int rc = undecided->past
+                 ? past_read(undecided->past, record->body, record->size, &head, &undecided->events, error)
+                 : record_read_events(record->body, record->size, &head, &undecided->events, error);
     if (rc == OK && undecided->events.length != record->count)
         rc = error_set(error, CODE_CORRUPT, "a record of %u events has %lld rows", record->count,
                        (long long)undecided->events.length);
@@ -71,6 +76,10 @@ static int take_events(struct durable *durable, struct undecided *undecided, con
         rc = durable_note(durable, head.source, head.position, 0, error);
     if (rc == OK)
         rc = durable_note_ids(durable, &undecided->events, record->seq, error);
+    if (rc == OK)
+        durable_note_times(durable, &undecided->events);
+    if (undecided->backfill && undecided->backfill->taken)
+        undecided->backfill->taken(undecided->backfill->context, record->count);
     undecided->waits = true;
     undecided->seq = record->seq;
     durable->seq = record->seq + record->count - 1;
@@ -86,6 +95,9 @@ static int take_decisions(struct durable *durable, struct undecided *undecided, 
     int rc = record_read_decisions_head(record->body, record->size, &seq, &version, error);
     if (rc != OK)
         return rc;
+    /* A journal that was trimmed may begin with them. */
+    if (undecided->past && !undecided->waits && !undecided->seq)
+        return OK;
     /* Behind a snapshot that lies between events and decisions; there is none such. */
     if (!undecided->waits || seq != undecided->seq)
         return error_set(error, CODE_CORRUPT,
@@ -99,18 +111,15 @@ static int take_decisions(struct durable *durable, struct undecided *undecided, 
     return rc == OK ? durable_taken(durable, &undecided->events, undecided->seq, error) : rc;
 }
 
-static int take_switch(struct durable *durable, const struct record *record, struct error *error)
+static int take_switch(struct durable *durable, const struct undecided *undecided,
+                       const struct record *record, struct error *error)
 {
     struct switch_record found;
     int rc = record_read_switch(record->body, record->size, &found, error);
     if (rc != OK)
         return rc;
-    if (!same_text(found.plan_sql, plan_sql(durable->plan)))
-        return error_set(
-            error, CODE_CONFLICT,
-            "the state in %s is that of %.*s, whose plan differs from this one's; windows of one "
-            "plan cannot go on with another: give the same plan, or another --state",
-            durable->directory.path, (int)found.name.size, found.name.data);
+    if (!undecided->past && !same_text(found.plan_sql, plan_sql(durable->plan)))
+        return durable_refuse_plan(durable, found.name, error);
     rc = durable_check_kept(durable, &found, error);
     if (rc != OK)
         return rc;
@@ -120,7 +129,9 @@ static int take_switch(struct durable *durable, const struct record *record, str
     free(durable->identity);
     durable->identity = identity;
     durable->version = found.version;
-    return OK;
+    buffer_clear(&durable->in_force);
+    buffer_append(&durable->in_force, record->body, record->size);
+    return buffer_check(&durable->in_force, "a version", error);
 }
 
 static int take_position(struct durable *durable, const struct record *record, struct error *error)
@@ -143,7 +154,7 @@ static int take_record(struct durable *durable, struct undecided *undecided, con
         return undecided->waits ? error_set(error, CODE_CORRUPT, "labels between events and their decisions")
                                 : durable_take_labels(durable, record, error);
     case RECORD_SWITCH:
-        return take_switch(durable, record, error);
+        return take_switch(durable, undecided, record, error);
     case RECORD_POSITION:
         return take_position(durable, record, error);
     default:
@@ -152,8 +163,8 @@ static int take_record(struct durable *durable, struct undecided *undecided, con
     }
 }
 
-static int follow_journal(struct durable *durable, struct undecided *undecided,
-                          struct durable_recovery *recovery, struct error *error)
+int durable_follow(struct durable *durable, struct undecided *undecided, struct durable_recovery *recovery,
+                   struct error *error)
 {
     struct journal_reader *reader;
     struct record record;
@@ -166,7 +177,7 @@ static int follow_journal(struct durable *durable, struct undecided *undecided,
         error_prefix(error, "there is no snapshot that the journal reaches back to");
     while (rc == OK) {
         rc = journal_reader_next(reader, &found, &record, error);
-        if (rc != OK || !found)
+        if (rc != OK || !found || (undecided->last && record.position > undecided->last))
             break;
         rc = take_record(durable, undecided, &record, recovery, error);
         if (rc != OK)
@@ -192,13 +203,44 @@ void durable_describe(const struct durable *durable, struct switch_record *ret)
                                   .rules_sql = text_piece(durable->rules ? rules_sql(durable->rules) : NULL)};
 }
 
+int durable_put_switch(struct durable *durable, const struct durable_version *version, struct error *error)
+{
+    struct journal_place place;
+    struct switch_record record;
+    durable_describe(durable, &record);
+    buffer_clear(&durable->in_force);
+    record_switch(&record, &durable->in_force);
+    int rc = buffer_check(&durable->in_force, "a version", error);
+    if (rc == OK)
+        rc = archive_put(&durable->archive, durable->version, durable->in_force.data, durable->in_force.size,
+                         version->files, error);
+    if (rc != OK)
+        return rc;
+    buffer_clear(&durable->body);
+    record_switch(&record, &durable->body);
+    return durable_append(durable, RECORD_SWITCH, 0, &place, error);
+}
+
+/* A state that was made before versions were kept. */
+static int keep_version(struct durable *durable, const struct durable_version *version, struct error *error)
+{
+    uint32_t number;
+    struct buffer body;
+    buffer_init(&body, LIMIT_JOURNAL_RECORD);
+    int rc = archive_find(&durable->archive, durable->version, &number, &body, error);
+    if (rc == OK && number != durable->version)
+        rc = archive_put(&durable->archive, durable->version, durable->in_force.data, durable->in_force.size,
+                         version->files, error);
+    buffer_done(&body);
+    return rc;
+}
+
 /* Says in the journal who decides from now on, where that has changed. */
 static int switch_version(struct durable *durable, const struct durable_version *version,
                           struct durable_recovery *recovery, struct error *error)
 {
-    struct journal_place place;
     if (durable->version && strcmp(durable->identity, version->identity) == 0)
-        return OK;
+        return keep_version(durable, version, error);
     char *identity = memory_text(version->identity, strlen(version->identity));
     if (!identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
@@ -206,11 +248,27 @@ static int switch_version(struct durable *durable, const struct durable_version 
     durable->identity = identity;
     recovery->switched = durable->version > 0;
     durable->version++;
-    struct switch_record record;
-    durable_describe(durable, &record);
-    buffer_clear(&durable->body);
-    record_switch(&record, &durable->body);
-    return durable_append(durable, RECORD_SWITCH, 0, &place, error);
+    return durable_put_switch(durable, version, error);
+}
+
+/* The state as the directory has it, with the windows of this plan. */
+static int restore(struct durable *durable, struct undecided *undecided,
+                   const struct durable_version *version, struct durable_recovery *recovery,
+                   struct error *error)
+{
+    struct error own = {0};
+    int rc = durable_load(durable, recovery, &own);
+    if (rc == OK)
+        rc = table_init(&undecided->events, plan_events(durable->plan), &own);
+    if (rc == OK)
+        rc = durable_follow(durable, undecided, recovery, &own);
+    if (rc == OK)
+        return durable_drop_ahead(durable, error);
+    if (rc == CODE_CONFLICT && durable->other_plan && durable->options.backfill)
+        return durable_migrate(durable, undecided, version, recovery, error);
+    if (error)
+        *error = own;
+    return rc;
 }
 
 static int recover(struct durable *durable, const struct durable_version *version,
@@ -218,11 +276,7 @@ static int recover(struct durable *durable, const struct durable_version *versio
 {
     struct undecided undecided = {0};
     struct decisions decisions;
-    int rc = durable_load(durable, recovery, error);
-    if (rc == OK)
-        rc = table_init(&undecided.events, plan_events(durable->plan), error);
-    if (rc == OK)
-        rc = follow_journal(durable, &undecided, recovery, error);
+    int rc = restore(durable, &undecided, version, recovery, error);
     if (rc == OK)
         rc = switch_version(durable, version, recovery, error);
     if (rc == OK && undecided.waits) {
@@ -242,6 +296,9 @@ static int open_journal(struct durable *durable, struct durable_recovery *recove
     if (rc != OK)
         return rc;
     durable->opened = true;
+    rc = archive_init(&durable->archive, &durable->directory, error);
+    if (rc != OK)
+        return rc;
     rc = snapshots_init(&durable->snapshots, options->io, durable->directory.snapshots,
                         durable->directory.identity, error);
     if (rc != OK)
@@ -268,6 +325,7 @@ int durable_open(const struct durable_version *version, const struct durable_opt
     durable->rules = version->rules ? rules_ref(version->rules) : NULL;
     buffer_init(&durable->body, LIMIT_JOURNAL_RECORD);
     buffer_init(&durable->row, LIMIT_JOURNAL_RECORD);
+    buffer_init(&durable->in_force, LIMIT_JOURNAL_RECORD);
     durable->name = memory_text(version->name, strlen(version->name));
     int rc = durable->name ? OK : error_set(error, CODE_MEMORY, "no memory for the engine");
     if (rc == OK && options->dedupe_us > 0 && plan_id_column(version->plan) < 0)
@@ -287,63 +345,4 @@ int durable_open(const struct durable_version *version, const struct durable_opt
         *ret_recovery = recovery;
     *ret = durable;
     return OK;
-}
-
-/* ---- what a sink has missed ---- */
-
-struct history {
-    struct journal_reader *reader;
-    struct table events;
-    struct decided decided;
-    uint64_t events_seq;
-    bool has_events;
-};
-
-static int tell(struct history *history, const struct record *record, uint64_t from, durable_each *each,
-                void *context, struct error *error)
-{
-    struct events_head head;
-    if (record->kind == RECORD_EVENTS) {
-        history->has_events = true;
-        history->events_seq = record->seq;
-        return record_read_events(record->body, record->size, &head, &history->events, error);
-    }
-    if (record->kind != RECORD_DECISIONS)
-        return OK;
-    int rc = record_read_decisions(record->body, record->size, &history->decided, error);
-    if (rc != OK)
-        return rc;
-    bool paired = history->has_events && history->decided.seq == history->events_seq &&
-                  history->decided.decisions.n == history->events.length;
-    history->has_events = false;
-    if (!paired || history->events_seq + (uint64_t)history->events.length <= from)
-        return OK;
-    return each(context, history->events_seq, &history->events, &history->decided.decisions, error);
-}
-
-int durable_history(struct durable *durable, uint64_t seq, durable_each *each, void *context,
-                    struct error *error)
-{
-    struct history history = {0};
-    struct record record;
-    bool found = true;
-    if (seq >= durable_next_seq(durable))
-        return OK;
-    int rc = journal_reader_new(durable->journal, &history.reader, error);
-    if (rc == OK)
-        rc = journal_reader_seek_seq(history.reader, seq, error);
-    if (rc == OK)
-        rc = table_init(&history.events, plan_events(durable->plan), error);
-    if (rc == OK)
-        rc = decided_init(&history.decided, plan_features(durable->plan), error);
-    while (rc == OK) {
-        rc = journal_reader_next(history.reader, &found, &record, error);
-        if (rc != OK || !found)
-            break;
-        rc = tell(&history, &record, seq, each, context, error);
-    }
-    decided_done(&history.decided);
-    table_done(&history.events);
-    journal_reader_free(history.reader);
-    return rc;
 }

@@ -252,6 +252,9 @@ static int read_places(struct durable *durable, const struct snapshot_block *blo
     if (rc != OK)
         return rc;
     durable->version = version.version;
+    const struct piece body = {(const char *)block->data + 4, (uint32_t)at - 4};
+    buffer_clear(&durable->in_force);
+    buffer_append(&durable->in_force, body.data, body.size);
     free(durable->identity);
     durable->identity = memory_text(version.identity.data, version.identity.size);
     if (!durable->identity)
@@ -274,23 +277,57 @@ static int read_places(struct durable *durable, const struct snapshot_block *blo
     return rc;
 }
 
+bool durable_is_ahead(const struct durable *durable, const struct snapshot_head *head)
+{
+    struct journal_state state;
+    journal_state(durable->journal, &state);
+    return head->position >= state.next_position;
+}
+
+/* Of a snapshot from before it was noted, what WHERE left out is not known. */
+static void read_newest(struct durable *durable)
+{
+    struct position_record found;
+    if (durable_where(durable, PLACE_NEWEST, &found))
+        durable->newest = (int64_t)found.number;
+    else
+        durable->newest = plan_has_where(durable->plan) ? LIMIT_EVENT_TIME + 1
+                                                        : state_high_water(engine_state(durable->engine));
+}
+
+int durable_drop_ahead(struct durable *durable, struct error *error)
+{
+    struct snapshot_place places[LIMIT_SNAPSHOTS];
+    int n, rc = snapshots_kept(&durable->snapshots, places, &n, error);
+    for (int i = 0; rc == OK && i < n; i++) {
+        const struct snapshot_head head = {.position = places[i].position};
+        if (durable_is_ahead(durable, &head))
+            rc = snapshots_remove(&durable->snapshots, places[i].seq, error);
+    }
+    return rc;
+}
+
 static int load_one(struct durable *durable, struct snapshot_reader *reader, struct error *error)
 {
     struct snapshot_loading loading = {.reader = reader};
     const struct snapshot_head *head = snapshot_reader_head(reader);
     const char *hash = plan_hash(durable->plan);
+    struct switch_record version;
+    size_t at;
     bool found;
-    if (head->plan_size != strlen(hash) || memcmp(head->plan, hash, head->plan_size) != 0)
-        return error_set(
-            error, CODE_CONFLICT,
-            "it is the state of another plan, whose SHA-256 begins with %.12s; take that plan, or "
-            "another --state",
-            head->plan_size >= 12 ? head->plan : "?");
+    if (durable_is_ahead(durable, head))
+        return error_set(error, CODE_CORRUPT, "it lies ahead of the journal, which ends before record %llu",
+                         (unsigned long long)head->position);
     int rc = snapshot_next(reader, &found, &loading.block, error);
     if (rc != OK)
         return rc;
     if (!found)
         return error_set(error, CODE_CORRUPT, "a snapshot is empty");
+    rc = snapshot_version(&loading.block, &version, &at, error);
+    if (rc != OK)
+        return rc;
+    if (head->plan_size != strlen(hash) || memcmp(head->plan, hash, head->plan_size) != 0)
+        return durable_refuse_plan(durable, version.name, error);
     rc = read_places(durable, &loading.block, error);
     loading.at = loading.block.size;
     if (rc == OK)
@@ -299,13 +336,13 @@ static int load_one(struct durable *durable, struct snapshot_reader *reader, str
         rc = snapshot_read_labels(&loading, durable->labels, error);
     if (rc == OK)
         rc = engine_load(durable->engine, snapshot_read_state, &loading, error);
+    read_newest(durable);
     durable->seq = head->seq;
     durable->position = head->position;
     return rc;
 }
 
-/* As if nothing had been read. */
-static int begin_anew(struct durable *durable, struct error *error)
+int durable_begin_anew(struct durable *durable, struct error *error)
 {
     for (int i = 0; i < durable->n_reached; i++)
         free(durable->reached[i].what);
@@ -317,7 +354,7 @@ static int begin_anew(struct durable *durable, struct error *error)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
     ids_free(durable->ids);
     durable->ids = durable->options.dedupe_us > 0 ? ids_new(durable->options.dedupe_us) : NULL;
-    durable->high = INT64_MIN / 2;
+    durable->high = durable->newest = INT64_MIN / 2;
     if (durable->options.dedupe_us > 0 && !durable->ids)
         return error_set(error, CODE_MEMORY, "no memory for the ids of events");
     engine_free(durable->engine);
@@ -333,7 +370,7 @@ int durable_load(struct durable *durable, struct durable_recovery *recovery, str
     for (;;) {
         struct snapshot_reader *reader = NULL;
         struct error own = {0};
-        int rc = begin_anew(durable, error);
+        int rc = durable_begin_anew(durable, error);
         if (rc == OK)
             rc = snapshots_newest(&durable->snapshots, most, false, &reader, &recovery->snapshots, error);
         if (rc != OK || !reader)

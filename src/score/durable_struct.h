@@ -4,9 +4,11 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "score/archive.h"
 #include "score/durable.h"
 #include "score/ids.h"
 #include "score/label_book.h"
+#include "score/past.h"
 
 /* How far a source or a sink has come. */
 struct reached {
@@ -29,11 +31,14 @@ struct durable {
     struct model *model;
     struct rules *rules;
     char *name, *identity;
-    uint32_t version; /* the number of its switch */
+    uint32_t version;       /* the number of its switch */
+    struct buffer in_force; /* the body of that */
+    struct archive archive;
     struct engine *engine;
     struct buffer body;
     struct ids *ids; /* NULL: they are not looked at */
     int64_t high;    /* the largest time of an event taken */
+    int64_t newest;  /* the same whether ids are looked at or not; where it is not known, more than any */
     struct label_book *labels; /* NULL: they do not come by themselves */
     struct table news;         /* labels on their way into a record */
     uint8_t *speaks;           /* of a record of them */
@@ -47,9 +52,50 @@ struct durable {
     struct mark tried;     /* the last snapshot that was begun */
     struct keeper *keeper; /* makes a snapshot (durable_keeper.c); NULL: none */
     bool opened;           /* the directory is taken */
+    bool other_plan;       /* the state is of another */
     bool failed;
     struct error failure;
 };
+
+/* As what a snapshot notes, among the places, that `newest` was then: events that come before the note have
+ * no later time. What the journal no longer has is then no older than what it begins with. */
+#define PLACE_NEWEST "newest event"
+/* The same: how many events were taken from files when the plan last changed. */
+#define PLACE_FILES "events from files"
+
+/* The events of the last record whose decisions are not there yet. */
+struct undecided {
+    struct table events;
+    bool waits;
+    uint64_t seq;
+    struct past *past; /* events may be those of other plans, and are taken as this one's; or NULL */
+    const struct durable_backfill *backfill; /* hears how far it is; or NULL */
+    uint64_t last; /* position of the last record that is taken; 0: of the journal */
+};
+
+/* Takes the records of the journal behind durable->position. CODE_CONFLICT: another plan's switch is among
+ * them, and undecided->past is NULL. */
+int durable_follow(struct durable *durable, struct undecided *undecided, struct durable_recovery *recovery,
+                   struct error *error);
+/* Makes the state of another plan one of this plan, and the version the one that decides. */
+int durable_migrate(struct durable *durable, struct undecided *undecided,
+                    const struct durable_version *version, struct durable_recovery *recovery,
+                    struct error *error);
+/* A new engine whose windows are as if it had taken all history with its plan, up to the record `last` of the
+ * journal: what the former engine has of them, and the rest anew. Of both, the journal, archive, plan and
+ * options matter. */
+int durable_rebuild(struct durable *durable, struct durable *former, uint64_t last,
+                    const struct durable_backfill *backfill, struct error *error);
+/* Gives all back, the directory only where it was taken. Takes NULL. */
+void durable_free(struct durable *durable);
+/* Gives back what it has made itself. */
+void durable_forget(struct durable *durable);
+/* CODE_CONFLICT, with what to do. */
+int durable_refuse_plan(struct durable *durable, struct piece name, struct error *error);
+/* Says in the journal who decides from now on, and keeps it in the archive. */
+int durable_put_switch(struct durable *durable, const struct durable_version *version, struct error *error);
+/* Notes the times of events that are taken. */
+void durable_note_times(struct durable *durable, const struct table *events);
 
 /* What a snapshot's blocks are: places, then ids, then what labels need, then the windows. */
 enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES, SNAPSHOT_IDS, SNAPSHOT_LABELS };
@@ -109,6 +155,12 @@ int durable_new_engine(struct durable *durable, struct error *error);
 /* Makes the engine anew and loads the newest snapshot that fits into it; seq stays 0 where there is none. The
  * identity is then that of whoever decided last. */
 int durable_load(struct durable *durable, struct durable_recovery *recovery, struct error *error);
+/* As if nothing had been taken. */
+int durable_begin_anew(struct durable *durable, struct error *error);
+/* Removes snapshots that lie ahead of the journal: what they have seen is gone, or was never said. Before
+ * anything is appended. */
+int durable_drop_ahead(struct durable *durable, struct error *error);
+bool durable_is_ahead(const struct durable *durable, const struct snapshot_head *head);
 /* What the windows and the places are now, as a snapshot. may_finish, unless NULL, waits and says whether the
  * file may be put in place. */
 int durable_write_snapshot(struct durable *durable, bool (*may_finish)(void *), void *context,

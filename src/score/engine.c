@@ -1,5 +1,6 @@
 #include "score/engine.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static int new_rules(struct engine *engine, struct error *error)
 static int make(struct plan *plan, struct model *model, struct rules *rules,
                 const struct engine_options *options, struct engine **ret, struct error *error)
 {
-    int rc = engine_check_features(plan, model, error);
+    int rc = model ? engine_check_features(plan, model, error) : OK;
     if (rc == OK && (options->reasons < 0 || options->reasons > LIMIT_REASONS))
         rc = error_set(error, CODE_USAGE, "at most %d reasons per score", LIMIT_REASONS);
     if (rc != OK)
@@ -98,7 +99,7 @@ static int make(struct plan *plan, struct model *model, struct rules *rules,
     if (!engine)
         return error_set(error, CODE_MEMORY, "no memory for the engine");
     engine->plan = plan_ref(plan);
-    engine->model = model_ref(model);
+    engine->model = model ? model_ref(model) : NULL;
     engine->rules = rules ? rules_ref(rules) : NULL;
     engine->options = *options;
     rc = table_init(&engine->features, plan_features(plan), error);
@@ -106,7 +107,7 @@ static int make(struct plan *plan, struct model *model, struct rules *rules,
         rc = new_rules(engine, error);
     if (rc == OK) {
         engine->contributions = memory_new((size_t)plan_features(plan)->n + 1, sizeof *engine->contributions);
-        engine->scratch = memory_aligned(model_explain_scratch(model) + 1);
+        engine->scratch = memory_aligned((model ? model_explain_scratch(model) : 0) + 1);
         if (!engine->contributions || !engine->scratch)
             rc = error_set(error, CODE_MEMORY, "no memory for the engine");
     }
@@ -261,6 +262,7 @@ static void mark_filtered(struct engine *engine, const uint8_t *filtered, int64_
 int engine_take(struct engine *engine, const struct table *events, struct decisions *ret, struct error *error)
 {
     int64_t n = events->length;
+    assert(engine->model);
     int rc = reserve(engine, n, error);
     if (rc == OK)
         rc = engine->labels ? labels_take(engine->labels, engine->state, events, &engine->features, error)
@@ -289,6 +291,12 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
                               .reasons_per_row = engine->options.reasons,
                               .rules_fired = engine->rules ? engine->fired : NULL};
     return OK;
+}
+
+int engine_adopt(struct engine *engine, const struct engine *before, const struct adoption *adoption,
+                 struct error *error)
+{
+    return state_adopt(engine->state, before->state, adoption, error);
 }
 
 int engine_follow(struct engine *engine, const struct table *events, struct error *error)

@@ -8,6 +8,7 @@
 #ifndef SHRIKE_SCORE_ENGINE_H
 #define SHRIKE_SCORE_ENGINE_H
 
+#include "feature/adopt.h"
 #include "feature/plan.h"
 #include "feature/state.h"
 #include "model/model.h"
@@ -29,7 +30,8 @@ struct engine_options {
  * compared by count. */
 int engine_check_features(const struct plan *plan, const struct model *model, struct error *error);
 
-/* References plan, model and rules (rules may be NULL). */
+/* References plan, model and rules (rules may be NULL). Without a model it only follows, saves and loads,
+ * until engine_switch gives it one. */
 int engine_new(struct plan *plan, struct model *model, struct rules *rules,
                const struct engine_options *options, struct engine **ret, struct error *error);
 void engine_free(struct engine *engine); /* takes NULL */
@@ -75,6 +77,9 @@ int engine_follow(struct engine *engine, const struct table *events, struct erro
 struct state *engine_windows(struct engine *engine);
 /* From now on labels of a file are told while events are taken (labels.h). Borrowed. */
 void engine_set_labels(struct engine *engine, struct labels *labels);
+/* The windows of another engine take the place of those that are the same (feature/adopt.h). */
+int engine_adopt(struct engine *engine, const struct engine *before, const struct adoption *adoption,
+                 struct error *error);
 /* What engine_take would refuse, it refuses, and takes nothing. */
 int engine_admit(const struct engine *engine, const struct table *events, struct error *error);
 /* What the windows remember; state.h says what fits where. */

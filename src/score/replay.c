@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "score/durable_struct.h"
 
 struct replay {
@@ -13,10 +14,12 @@ struct replay {
     struct switch_record version, switched;
     char *first, *later;     /* bodies that their texts are in */
     uint64_t base, base_seq; /* of the snapshot that it begins at; 0: the journal's beginning */
+    struct archive archive;
     struct plan *plan;
     struct table events;
     struct decided decided;
-    uint64_t events_seq;
+    uint64_t events_seq, position; /* position: of the last record */
+    uint64_t from_files;           /* events that were, when the plan changed last */
     bool opened, has_events;
 };
 
@@ -122,6 +125,9 @@ static int open_all(struct replay *replay, const struct io *io, const char *dire
     if (rc != OK)
         return rc;
     replay->opened = true;
+    rc = archive_init(&replay->archive, &replay->directory, error);
+    if (rc != OK)
+        return rc;
     rc = snapshots_init(&replay->snapshots, io, replay->directory.snapshots, replay->directory.identity,
                         error);
     if (rc != OK)
@@ -180,11 +186,78 @@ uint64_t replay_first_seq(const struct replay *replay)
     return replay->base_seq + 1;
 }
 
-int replay_start(struct replay *replay, struct plan *plan, struct error *error)
+int replay_files(const struct replay *replay, uint32_t version, bool *ret_found, char ret[IO_PATH_SIZE],
+                 struct error *error)
 {
-    replay->plan = plan_ref(plan);
-    int rc = table_init(&replay->events, plan_events(plan), error);
+    uint32_t number;
+    struct buffer body;
+    buffer_init(&body, LIMIT_JOURNAL_RECORD);
+    int rc = archive_find(&replay->archive, version, &number, &body, error);
+    buffer_done(&body);
+    *ret_found = rc == OK && number == version;
+    return rc == OK ? archive_path(&replay->archive, version, ret, error) : rc;
+}
+
+/* From here on records are those of this plan. */
+static int use_plan(struct replay *replay, struct piece sql, struct error *error)
+{
+    struct plan *plan;
+    int rc = plan_compile(sql.data, sql.size, "the plan in the journal", &plan, error);
+    if (rc != OK)
+        return rc;
+    plan_unref(replay->plan);
+    replay->plan = plan;
+    table_done(&replay->events);
+    decided_done(&replay->decided);
+    replay->events = (struct table){0};
+    replay->has_events = false;
+    rc = table_init(&replay->events, plan_events(plan), error);
     return rc == OK ? decided_init(&replay->decided, plan_features(plan), error) : rc;
+}
+
+int replay_start(struct replay *replay, struct error *error)
+{
+    return use_plan(replay, replay->version.plan_sql, error);
+}
+
+struct plan *replay_plan(const struct replay *replay)
+{
+    return replay->plan;
+}
+
+int replay_change(struct replay *replay, const struct engine *before, struct model *model,
+                  struct rules *rules, const struct engine_options *options,
+                  const struct durable_backfill *backfill, struct engine **ret, struct error *error)
+{
+    struct durable_backfill how = backfill ? *backfill : (struct durable_backfill){0};
+    struct durable_options both = {.engine = *options};
+    struct durable former = {.plan = engine_plan(before), .options = both}, durable = {.options = both};
+    if (replay->from_files && !how.next)
+        return error_set(
+            error, CODE_CONFLICT,
+            "when the plan changed behind event %llu, its windows were filled with %llu events of "
+            "files: give the same ones, --backfill FILE...",
+            (unsigned long long)replay->decided.seq, (unsigned long long)replay->from_files);
+    if (!replay->from_files)
+        how.next = NULL;
+    former.engine = (struct engine *)(uintptr_t)before;
+    former.newest = state_high_water(engine_state(before));
+    durable.directory = former.directory = replay->directory;
+    durable.journal = replay->journal;
+    durable.archive = replay->archive;
+    durable.plan = replay->plan;
+    durable.model = model;
+    durable.rules = rules;
+    buffer_init(&durable.body, LIMIT_JOURNAL_RECORD);
+    buffer_init(&durable.row, LIMIT_JOURNAL_RECORD);
+    buffer_init(&durable.in_force, LIMIT_JOURNAL_RECORD);
+    int rc = durable_rebuild(&durable, &former, replay->position - 1, &how, error);
+    if (rc == OK) {
+        *ret = durable.engine;
+        durable.engine = NULL;
+    }
+    durable_forget(&durable);
+    return rc;
 }
 
 int replay_prepare(struct replay *replay, struct engine *engine, struct error *error)
@@ -209,12 +282,39 @@ int replay_prepare(struct replay *replay, struct engine *engine, struct error *e
     return rc;
 }
 
+/* A switch; where it is to another plan, its records follow. */
+static int take_switch(struct replay *replay, const struct record *record, struct replayed *ret,
+                       struct error *error)
+{
+    struct switch_record version;
+    int rc = record_read_switch(record->body, record->size, &version, error);
+    if (rc == OK)
+        rc = keep_switch(&version, record->body, record->size, &replay->later, &replay->switched, error);
+    if (rc != OK)
+        return rc;
+    const char *sql = plan_sql(replay->plan);
+    bool other = replay->switched.plan_sql.size != strlen(sql) ||
+                 memcmp(replay->switched.plan_sql.data, sql, strlen(sql)) != 0;
+    *ret = (struct replayed){.seq = record->seq, .version = &replay->switched, .other_plan = other};
+    return other ? use_plan(replay, replay->switched.plan_sql, error) : OK;
+}
+
+static int take_position(struct replay *replay, const struct record *record, struct error *error)
+{
+    struct position_record found;
+    int rc = record_read_position(record->body, record->size, &found, error);
+    if (rc == OK && found.what.size == strlen(PLACE_FILES) &&
+        memcmp(found.what.data, PLACE_FILES, found.what.size) == 0)
+        replay->from_files = found.number;
+    return rc;
+}
+
 static int take_record(struct replay *replay, const struct record *record, struct replayed *ret,
                        struct error *error)
 {
     struct events_head head;
-    struct switch_record version;
     int rc = OK;
+    replay->position = record->position;
     switch (record->kind) {
     case RECORD_EVENTS:
         replay->has_events = true;
@@ -232,11 +332,9 @@ static int take_record(struct replay *replay, const struct record *record, struc
                                  .body = {record->body, record->size}};
         return rc;
     case RECORD_SWITCH:
-        rc = record_read_switch(record->body, record->size, &version, error);
-        if (rc == OK)
-            rc = keep_switch(&version, record->body, record->size, &replay->later, &replay->switched, error);
-        *ret = (struct replayed){.seq = record->seq, .version = &replay->switched};
-        return rc;
+        return take_switch(replay, record, ret, error);
+    case RECORD_POSITION:
+        return take_position(replay, record, error);
     default:
         return OK;
     }

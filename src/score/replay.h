@@ -1,7 +1,8 @@
 /*
  * What a state directory has to tell: events and the decisions about them, in the order of the journal, from
  * the oldest that is kept. Where the journal no longer reaches back to the beginning, the windows begin as
- * the older snapshot has them.
+ * the older snapshot has them. Where the plan has changed, events and features have the columns of the plan
+ * that there was.
  *
  * The directory is taken as by an engine: no engine may have it at the same time. Nothing is written but what
  * opening a journal writes (a torn tail is cut).
@@ -21,12 +22,25 @@ void replay_close(struct replay *replay); /* takes NULL */
 /* Who decided first; its texts live until replay_close. */
 const struct switch_record *replay_version(const struct replay *replay);
 
-/* Begins. `plan` is compiled from the SQL of replay_version. */
-int replay_start(struct replay *replay, struct plan *plan, struct error *error);
+/* Where the files of a version are kept; *ret_found is false where they are not. */
+int replay_files(const struct replay *replay, uint32_t version, bool *ret_found, char ret[IO_PATH_SIZE],
+                 struct error *error);
+
+/* Begins. */
+int replay_start(struct replay *replay, struct error *error);
+/* That events and decisions are of, at first or behind the last switch. */
+struct plan *replay_plan(const struct replay *replay);
 
 /* Brings an engine that has taken nothing to where the replay begins. CODE_CONFLICT: that is in the middle,
  * and the engine is of another plan. */
 int replay_prepare(struct replay *replay, struct engine *engine, struct error *error);
+
+/* Behind a switch to another plan: an engine of that plan whose windows are what they were then, from those
+ * of the engine before and from history. backfill: as when the plan changed; CODE_CONFLICT where files were
+ * given then and are not given now, or where history does not reach back far enough. */
+int replay_change(struct replay *replay, const struct engine *before, struct model *model,
+                  struct rules *rules, const struct engine_options *options,
+                  const struct durable_backfill *backfill, struct engine **ret, struct error *error);
 uint64_t replay_first_seq(const struct replay *replay);
 
 /* Either the events of a record and what was decided about them, or a switch: other fields are then NULL. */
@@ -36,6 +50,7 @@ struct replayed {
     const struct decided *decided;
     struct piece body; /* of the record of decisions, as it is in the journal */
     const struct switch_record *version;
+    bool other_plan; /* of that switch */
 };
 /* The next; *ret_found is false at the end. Valid until the next call. */
 int replay_next(struct replay *replay, bool *ret_found, struct replayed *ret, struct error *error);

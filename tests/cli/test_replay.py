@@ -3,6 +3,7 @@ what `run` says over the same events."""
 
 import collections
 import json
+import shutil
 
 import pytest
 
@@ -176,7 +177,19 @@ def test_what_cannot_be_replayed_is_refused(shrike, folder, tmp_path):
     assert result.returncode != 0 and "broken.sql" in result.stderr
 
 
-def test_a_version_that_is_not_what_it_was_is_refused(shrike, folder):
-    result = shrike("replay", "--state", "state", "--registry", "elsewhere", cwd=folder)
-    assert result.returncode != 0
-    assert "elsewhere" in result.stderr
+def test_versions_are_kept_with_the_state(shrike, folder, tmp_path):
+    """Without a registry they are there; damaged or taken away they are missed by name."""
+    state = tmp_path / "state"
+    shutil.copytree(folder / "state", state)
+    result = shrike("replay", "--state", state, "--registry", "elsewhere", cwd=tmp_path, check=True)
+    assert "5000 decisions, from event 1 on: all the same to the bit" in result.stdout
+    model = state / "versions" / "2" / "model.json"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    result = shrike("replay", "--state", state, cwd=folder)
+    assert result.returncode != 0 and "versions/2" in result.stderr and "model.json" in result.stderr
+    shutil.rmtree(state / "versions" / "2")
+    shrike("replay", "--state", state, cwd=folder, check=True)
+    result = shrike("replay", "--state", state, "--registry", "elsewhere", cwd=folder)
+    assert result.returncode != 0 and "elsewhere" in result.stderr

@@ -284,7 +284,8 @@ def test_a_state_of_another_plan_is_refused(shrike, project, tmp_path):
         tmp_path / "state",
         cwd=project,
     )
-    assert result.returncode != 0 and "another plan" in result.stderr and "another --state" in result.stderr
+    assert result.returncode != 0 and "whose plan differs" in result.stderr
+    assert "--backfill journal" in result.stderr and "another --state" in result.stderr
 
 
 def test_two_processes_do_not_share_a_state(binary, shrike, project, tmp_path):

@@ -175,10 +175,11 @@ static void compare_one(struct comparing *comparing, uint64_t seq, const struct 
         stop("an engine without a journal decides otherwise", NULL);
 }
 
-static int compare(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
-                   struct error *error)
+static int compare(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
+                   const struct decisions *decisions, struct error *error)
 {
     struct comparing *comparing = context;
+    (void)then;
     (void)error;
     for (int64_t i = 0; i < events->length; i++)
         compare_one(comparing, seq + (uint64_t)i, events, decisions, i);
@@ -212,7 +213,7 @@ static void check(struct durable *durable, int64_t taken)
 
 static struct durable *open_durable(struct crash_disk *disk)
 {
-    struct durable_version version = {plan, model, rules, "models:/test/1", "identity"};
+    struct durable_version version = {plan, model, rules, "models:/test/1", "identity", NULL};
     struct durable_options options = {.io = crash_disk_io(disk),
                                       .directory = "/state",
                                       .engine = engine_options,

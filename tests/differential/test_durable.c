@@ -210,10 +210,11 @@ struct comparing {
     uint64_t seq; /* of the last event */
 };
 
-static int compare(void *context, uint64_t seq, const struct table *events, const struct decisions *decisions,
-                   struct error *error)
+static int compare(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
+                   const struct decisions *decisions, struct error *error)
 {
     struct comparing *comparing = context;
+    (void)then;
     /* Labels have numbers, too. */
     if (seq <= comparing->seq)
         return error_set(error, CODE_MISMATCH, "events from %llu on follow %llu", (unsigned long long)seq,
@@ -248,7 +249,7 @@ struct world {
 
 static int start(struct world *world, struct durable **ret, struct error *error)
 {
-    struct durable_version version = {plan, model, rules, "models:/test/1", "identity"};
+    struct durable_version version = {plan, model, rules, "models:/test/1", "identity", NULL};
     struct durable_options options = {.io = crash_disk_io(world->disk),
                                       .directory = "/state",
                                       .engine = engine_options(1 + (int)random_below(&world->random, 2)),

@@ -90,7 +90,7 @@ static struct durable *open_durable(uint64_t *ret_snapshot)
     static struct io io;
     io = *io_system();
     io.sync = sync_unless_parent;
-    struct durable_version version = {plan, model, NULL, "models:/test/1", "identity"};
+    struct durable_version version = {plan, model, NULL, "models:/test/1", "identity", NULL};
     struct durable_options options = {.io = &io, .directory = folder, .engine.threshold = NAN};
     struct durable_recovery recovery;
     struct durable *durable;

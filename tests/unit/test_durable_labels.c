@@ -59,7 +59,8 @@ static struct model *model_of(const struct plan *plan)
 
 static int open_durable(struct fixture *fixture)
 {
-    struct durable_version version = {fixture->plan, fixture->model, NULL, "models:/test/1", "identity"};
+    struct durable_version version = {fixture->plan,    fixture->model, NULL,
+                                      "models:/test/1", "identity",     NULL};
     struct durable_options options = {
         .io = crash_disk_io(fixture->disk),
         .directory = "/state",
