@@ -164,11 +164,7 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
             (long long)counters.events, (long long)counters.filtered, plan_features(job->plan)->n, seconds,
             (long long)counters.late, (long long)counters.too_late, (long long)counters.expression_errors,
             (long long)counters.entities, (long long)counters.retained, (long long)counters.bytes);
-        if (job->labels)
-            printf(",\"labels\":{\"rows\":%lld,\"told\":%lld,\"outside\":%lld,\"pending\":%lld,"
-                   "\"unknown\":%lld}",
-                   (long long)labels.labels, (long long)labels.told, (long long)labels.outside,
-                   (long long)labels.pending, (long long)labels.unknown);
+        pipe_print_labels(job->labels ? &labels : NULL);
         printf("}\n");
         return;
     }

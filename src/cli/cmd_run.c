@@ -48,17 +48,12 @@ static int emit(struct job *job, const struct table *events, const struct decisi
     return OK;
 }
 
-/* An event that cannot be read is set aside and the stream goes on. */
-static int set_aside(struct job *job, const struct error *why, struct error *error)
+static int write_letter(struct job *job, const char *what, const struct error *why, struct error *error)
 {
     char text[ERROR_MESSAGE_SIZE + ERROR_PLACE_SIZE + 64];
-    /* It was set aside before, by the run that took what follows it. */
-    if (job->state && job->rows < job->taken)
-        return OK;
-    job->dead++;
     error_format(why, text, sizeof text);
     if (!job->letters) {
-        log_line(LOG_WARNING, "event set aside: %s", text);
+        log_line(LOG_WARNING, "%s set aside: %s", what, text);
         return OK;
     }
     struct buffer line;
@@ -70,6 +65,27 @@ static int set_aside(struct job *job, const struct error *why, struct error *err
                 fflush(job->letters) == 0;
     buffer_done(&line);
     return fine ? OK : error_set_errno(error, errno, "cannot write the dead letters");
+}
+
+/* An event that cannot be read is set aside and the stream goes on. */
+static int set_aside(struct job *job, const struct error *why, struct error *error)
+{
+    /* It was set aside before, by the run that took what follows it. */
+    if (job->state && job->rows < job->taken)
+        return OK;
+    job->dead++;
+    return write_letter(job, "event", why, error);
+}
+
+/* Labels whose event did not come. */
+static int lost(void *context, const char *id, struct error *error)
+{
+    struct job *job = context;
+    struct error why = {0};
+    const struct plan *plan = job->scorer.version.plan;
+    error_set(&why, CODE_NOT_FOUND, "labels of %s %s: no event of that id is known, and none came in time",
+              plan_events(plan)->fields[plan_id_column(plan)].name, id);
+    return write_letter(job, "labels", &why, error);
 }
 
 /* behind: at which row of its source the events end. */
@@ -249,6 +265,13 @@ static void print_summary(const struct job *job)
     if (repeated)
         log_line(LOG_INFO, "%lld events were there before, and have their decision", (long long)repeated);
     pipe_report_filtered(&counters);
+    if (job->state)
+        run_state_report_labels(job->state);
+    if (job->scorer.labels) {
+        struct labels_counters labels;
+        labels_count(job->scorer.labels, &labels);
+        pipe_report_labels(&labels);
+    }
     log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
 }
@@ -275,7 +298,8 @@ static int open_engine(struct job *job, struct error *error)
     if (!argument_given(arguments, "state"))
         return scorer_open(arguments, reasons, threads, &job->scorer, error);
     int rc = scorer_open_version(arguments, reasons, threads, &job->scorer, &options, error);
-    return rc == OK ? run_state_open(arguments, &job->scorer, &options, conflict, job, &job->state, error)
+    return rc == OK ? run_state_open(arguments, &job->scorer, &options,
+                                     &(struct run_letters){conflict, lost, job}, &job->state, error)
                     : rc;
 }
 
@@ -287,6 +311,8 @@ static int run(const struct arguments *arguments, struct error *error)
         rc = open_files(&job, error);
         if (rc == OK) {
             rc = read_all(&job, error);
+            if (rc == OK && job.state)
+                rc = run_state_lost(job.state, error);
             print_summary(&job);
         }
         rc = close_files(&job, rc, error);
@@ -369,6 +395,7 @@ static const struct option options[] = {
     PIPE_OPTION_EXPLAIN_FROM,
     PIPE_OPTION_THRESHOLD,
     PIPE_OPTION_REGISTRY,
+    PIPE_OPTION_LABELS,
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,

@@ -114,22 +114,29 @@ static void print_summary(const struct job *job, int64_t nanoseconds)
     char size[UNITS_TEXT_SIZE];
     struct state_counters counters;
     state_counters(engine_state(job->scorer.engine), &counters);
+    struct labels_counters labels = {0};
+    if (job->scorer.labels)
+        labels_count(job->scorer.labels, &labels);
     double seconds = (double)nanoseconds / 1e9;
     if (argument_flag(job->arguments, "json")) {
         printf("{\"rows\":%lld,\"seconds\":%.3f,\"approve\":%lld,\"review\":%lld,\"decline\":%lld,"
                "\"filtered\":%lld,\"too_late\":%lld,\"expression_errors\":%lld,\"entities\":%lld,\"retained_"
                "events\":%lld,"
-               "\"state_bytes\":%lld}\n",
+               "\"state_bytes\":%lld",
                (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
                (long long)job->counts[2], (long long)counters.filtered, (long long)counters.too_late,
                (long long)counters.expression_errors, (long long)counters.entities,
                (long long)counters.retained, (long long)counters.bytes);
+        pipe_print_labels(job->scorer.labels ? &labels : NULL);
+        printf("}\n");
         return;
     }
     log_line(LOG_INFO, "%lld events scored in %.2f s: %lld approve, %lld review, %lld decline",
              (long long)counters.events, seconds, (long long)job->counts[0], (long long)job->counts[1],
              (long long)job->counts[2]);
     pipe_report_filtered(&counters);
+    if (job->scorer.labels)
+        pipe_report_labels(&labels);
     log_line(LOG_INFO, "%lld entities hold %lld events in %s", (long long)counters.entities,
              (long long)counters.retained, units_size_text(counters.bytes, size));
 }
@@ -173,6 +180,7 @@ static const struct option options[] = {
     PIPE_OPTION_EXPLAIN_FROM,
     PIPE_OPTION_THRESHOLD,
     PIPE_OPTION_REGISTRY,
+    PIPE_OPTION_LABELS,
     PIPE_OPTION_LATENESS,
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,

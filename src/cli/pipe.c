@@ -1,5 +1,6 @@
 #include "cli/pipe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,24 @@ void pipe_report_labels(const struct labels_counters *counters)
                  (long long)counters->outside);
     if (counters->unknown)
         log_line(LOG_WARNING, "%lld labels have an id that no event has", (long long)counters->unknown);
+}
+
+void pipe_print_labels(const struct labels_counters *counters)
+{
+    if (counters)
+        printf(",\"labels\":{\"rows\":%lld,\"told\":%lld,\"outside\":%lld,\"pending\":%lld,"
+               "\"unknown\":%lld}",
+               (long long)counters->labels, (long long)counters->told, (long long)counters->outside,
+               (long long)counters->pending, (long long)counters->unknown);
+}
+
+void pipe_report_book(const struct label_counters *counters)
+{
+    char size[UNITS_TEXT_SIZE];
+    if (counters->waiting)
+        log_line(LOG_INFO, "labels of %lld ids wait for their events", (long long)counters->waiting);
+    log_line(LOG_INFO, "%lld events are kept for labels to come, in %s", (long long)counters->events,
+             units_size_text(counters->bytes, size));
 }
 
 void pipe_report_filtered(const struct state_counters *counters)

@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 #include "feature/state.h"
+#include "score/label_book.h"
 #include "score/labels.h"
 #include "table/file_io.h"
 
@@ -83,6 +84,11 @@ void pipe_kept_done(struct kept *kept);
 bool pipe_labels(const struct arguments *arguments, struct labels_options *ret);
 /* Says how many labels there were, and which of them reached nothing. */
 void pipe_report_labels(const struct labels_counters *counters);
+
+/* The same as a member of a JSON object that others stand before; nothing for NULL. */
+void pipe_print_labels(const struct labels_counters *counters);
+/* The same of labels that go through a journal: what waits, and what is kept for those to come. */
+void pipe_report_book(const struct label_counters *counters);
 
 /* Opens --in with these columns. */
 int pipe_reader(const struct arguments *arguments, struct schema *columns, struct reader **ret,

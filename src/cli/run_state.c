@@ -30,8 +30,8 @@ struct waiting {
 struct run_state {
     struct durable *durable;
     bool looks; /* at ids */
-    run_conflict *conflict;
-    void *context;
+    struct run_letters letters;
+    struct run_labels *labels; /* NULL: without --labels */
     int64_t repeated;
     struct scorer *scorer;
     const struct arguments *arguments;
@@ -189,6 +189,23 @@ static int take_rows(struct run_state *state, const struct table *events, int64_
     return rc == OK ? take_rows(state, events, from + n / 2, n - n / 2, source, position, error) : rc;
 }
 
+/* Rows [from, from + n), each behind the labels that come before it. */
+static int take_pieces(struct run_state *state, const struct table *events, int64_t from, int64_t n,
+                       const char *source, int64_t position, struct error *error)
+{
+    int64_t to = from + n, piece;
+    int rc = OK;
+    if (!state->labels)
+        return take_rows(state, events, from, n, source, position, error);
+    for (; rc == OK && from < to; from += piece) {
+        int64_t end = to - from < LIMIT_DURABLE_ROWS ? to : from + LIMIT_DURABLE_ROWS;
+        rc = run_labels_next(state->labels, events, from, end, &piece, error);
+        if (rc == OK)
+            rc = take_rows(state, events, from, piece, source, position, error);
+    }
+    return rc;
+}
+
 /* The first decision about an event again: only to standard output, a file has it. */
 static int answer(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
                   const struct decisions *decisions, struct error *error)
@@ -254,13 +271,13 @@ static int take_unknown(struct run_state *state, const struct table *events, con
         while (rc == OK && new < n - from && known[new] == DURABLE_NEW)
             new ++;
         if (rc == OK && new)
-            rc = take_rows(state, events, from, new, source, position, error);
+            rc = take_pieces(state, events, from, new, source, position, error);
         from += new;
         for (; rc == OK && from < n && known[new] != DURABLE_NEW && known[new] != DURABLE_LATER;
              from++, new ++)
             rc = known[new] == DURABLE_AGAIN
                      ? answer_again(state, seqs[new], error)
-                     : state->conflict(state->context, events, from, seqs[new], error);
+                     : state->letters.conflict(state->letters.context, events, from, seqs[new], error);
     }
     table_done(&rest);
     return rc;
@@ -274,15 +291,19 @@ int64_t run_state_repeated(const struct run_state *state)
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error)
 {
-    int rc = events->length > LIMIT_DURABLE_ROWS ? CODE_LIMIT : OK;
-    if (rc == OK && state->looks)
-        rc = take_unknown(state, events, source, position, error);
-    else if (rc == OK)
-        rc = take_some(state, events, source, position, error);
-    else if (state->looks)
+    bool large = events->length > LIMIT_DURABLE_ROWS;
+    int rc = OK;
+    if (state->looks && large)
         return error_set(error, CODE_USAGE, "--batch: at most %d events at once with --dedupe",
                          LIMIT_DURABLE_ROWS);
-    if (rc == CODE_LIMIT && !state->looks && !durable_failed(state->durable) && events->length > 1) {
+    if (state->looks)
+        rc = take_unknown(state, events, source, position, error);
+    else if (state->labels)
+        rc = take_pieces(state, events, 0, events->length, source, position, error);
+    else
+        rc = large ? CODE_LIMIT : take_some(state, events, source, position, error);
+    if (rc == CODE_LIMIT && !state->looks && !state->labels && !durable_failed(state->durable) &&
+        events->length > 1) {
         error_clear(error);
         rc = OK;
         for (int64_t from = 0; rc == OK && from < events->length; from += LIMIT_DURABLE_ROWS / 2) {
@@ -291,7 +312,21 @@ int run_state_take(struct run_state *state, const struct table *events, const ch
             rc = take_rows(state, events, from, n, source, position, error);
         }
     }
+    if (rc == OK)
+        rc = run_state_lost(state, error);
     return rc == OK && wait ? emit_all(state, error) : rc;
+}
+
+int run_state_lost(struct run_state *state, struct error *error)
+{
+    const struct run_letters *letters = &state->letters;
+    return state->labels ? run_labels_lost(state->labels, letters->lost, letters->context, error) : OK;
+}
+
+void run_state_report_labels(const struct run_state *state)
+{
+    if (state->labels)
+        run_labels_report(state->labels);
 }
 
 /* ---- opening ---- */
@@ -418,7 +453,7 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
 }
 
 int run_state_open(const struct arguments *arguments, struct scorer *scorer,
-                   const struct engine_options *options, run_conflict *conflict, void *context,
+                   const struct engine_options *options, const struct run_letters *letters,
                    struct run_state **ret, struct error *error)
 {
     struct run_state *state = memory_new(1, sizeof *state);
@@ -426,8 +461,7 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
         return error_set(error, CODE_MEMORY, "no memory for the run");
     state->scorer = scorer;
     state->arguments = arguments;
-    state->conflict = conflict;
-    state->context = context;
+    state->letters = *letters;
     state->looks = argument_integer(arguments, "dedupe") > 0;
     state->file = -1;
     buffer_init(&state->lines, LINES_MOST);
@@ -438,6 +472,8 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
         rc = durable_history(state->durable, state->seq + 1, missed, state, error);
     if (rc == OK)
         rc = note(state, error);
+    if (rc == OK)
+        rc = run_labels_open(arguments, scorer->version.plan, state->durable, &state->labels, error);
     if (rc != OK) {
         run_state_close(state, rc, error);
         return rc;
@@ -455,6 +491,7 @@ int run_state_close(struct run_state *state, int rc, struct error *error)
     int closed = state->durable && !durable_failed(state->durable) ? emit_all(state, &own) : OK;
     if (closed == OK && state->sink && rc == OK)
         closed = note(state, &own);
+    run_labels_close(state->labels);
     if (state->durable) {
         int last = durable_close(state->durable, closed == OK ? &own : NULL);
         closed = closed == OK ? last : closed;

@@ -7,6 +7,7 @@
 #ifndef SHRIKE_CLI_RUN_STATE_H
 #define SHRIKE_CLI_RUN_STATE_H
 
+#include "cli/run_labels.h"
 #include "cli/scored.h"
 #include "score/durable.h"
 
@@ -16,9 +17,16 @@ struct run_state;
 typedef int run_conflict(void *context, const struct table *events, int64_t i, uint64_t seq,
                          struct error *error);
 
-/* Opens --state and --sink; the scorer's engine is then that of the state. */
+/* What is set aside. */
+struct run_letters {
+    run_conflict *conflict;
+    run_lost *lost;
+    void *context;
+};
+
+/* Opens --state, --labels and --sink; the scorer's engine is then that of the state. */
 int run_state_open(const struct arguments *arguments, struct scorer *scorer,
-                   const struct engine_options *options, run_conflict *conflict, void *context,
+                   const struct engine_options *options, const struct run_letters *letters,
                    struct run_state **ret, struct error *error);
 
 /* How many rows of a source have been taken before. */
@@ -28,6 +36,11 @@ int64_t run_state_taken(const struct run_state *state, const char *source);
  * their decisions are out when this returns. */
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error);
+
+/* Hands on what labels were given up and not told of yet; run_state_take does that, too. */
+int run_state_lost(struct run_state *state, struct error *error);
+/* Says what became of the labels, where there are any. */
+void run_state_report_labels(const struct run_state *state);
 
 /* Events that were there again, as they were before. */
 int64_t run_state_repeated(const struct run_state *state);

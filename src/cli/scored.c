@@ -21,7 +21,8 @@ int scorer_open_version(const struct arguments *arguments, int reasons, int thre
     *ret_options = (struct engine_options){
         .state = {.threads = threads,
                   .lateness_us = argument_integer(arguments, "lateness"),
-                  .memory = pipe_memory(arguments)},
+                  .memory = pipe_memory(arguments),
+                  .learns = argument_given(arguments, "labels")},
         .reasons = reasons,
         .explain_from =
             argument_given(arguments, "explain-from") ? argument_real(arguments, "explain-from") : -INFINITY,
@@ -46,8 +47,14 @@ int scorer_open(const struct arguments *arguments, int reasons, int threads, str
     int rc = scorer_open_version(arguments, reasons, threads, &scorer, &options, error);
     if (rc != OK)
         return rc;
-    rc = engine_new(scorer.version.plan, scorer.version.model, scorer_rules(arguments, &scorer), &options,
-                    &scorer.engine, error);
+    struct labels_options labels;
+    if (pipe_labels(arguments, &labels))
+        rc = labels_open(scorer.version.plan, &labels, &scorer.labels, error);
+    if (rc == OK)
+        rc = engine_new(scorer.version.plan, scorer.version.model, scorer_rules(arguments, &scorer), &options,
+                        &scorer.engine, error);
+    if (rc == OK)
+        engine_set_labels(scorer.engine, scorer.labels);
     if (rc != OK) {
         scorer_close(&scorer);
         return rc;
@@ -83,6 +90,7 @@ void scorer_name(const struct scorer *scorer, char *ret, size_t size)
 void scorer_close(struct scorer *scorer)
 {
     engine_free(scorer->engine);
+    labels_free(scorer->labels);
     version_done(&scorer->version);
     *scorer = (struct scorer){0};
 }

@@ -13,6 +13,7 @@
 struct scorer {
     struct version version;
     struct engine *engine;
+    struct labels *labels; /* of --labels, where the engine is told them itself; NULL: none */
 };
 /* The version alone, and how its engine is made. */
 int scorer_open_version(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score/label_file.h"
 #include "table/packed.h"
 
 /* times: of the label that counts, per late column; behind them the row, packed. */
@@ -25,23 +26,13 @@ static struct said *new_said(const struct sayings *sayings, size_t size)
     return said;
 }
 
-/* A label's time is counted as the events' time is; days become a time. */
-static struct type time_type(const struct plan *plan)
-{
-    int column = plan_time_column(plan);
-    struct type type = {.id = TYPE_TIMESTAMP};
-    if (column >= 0 && plan_events(plan)->fields[column].type.id != TYPE_DATE)
-        type = plan_events(plan)->fields[column].type;
-    return type;
-}
-
 struct schema *label_schema_new(const struct plan *plan)
 {
     const struct schema *events = plan_events(plan);
     const struct field *id = &events->fields[plan_id_column(plan)];
     struct schema *schema = schema_new(0);
     bool fine = schema && schema_add(schema, id->name, id->type, NULL) == OK &&
-                schema_add(schema, "when it arrived", time_type(plan), NULL) == OK;
+                schema_add(schema, "when it arrived", label_time_type(plan), NULL) == OK;
     for (int c = 0; fine && c < events->n; c++)
         if (events->fields[c].roles & ROLE_LATE)
             fine = schema_add(schema, events->fields[c].name, events->fields[c].type, NULL) == OK;

@@ -5,6 +5,8 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "score/label_book.h"
+#include "score/label_file.h"
 
 enum { TOLD_AT_ONCE = 512 };
 
@@ -53,109 +55,25 @@ static int no_memory(struct error *error)
     return error_set(error, CODE_MEMORY, "no memory for the labels");
 }
 
-static const char *time_name(const struct labels *labels)
-{
-    return labels->options.time_column ? labels->options.time_column : "label_time";
-}
-
 /* ---- the file ---- */
-
-/* The label's time is counted as the events' time is; days become a time. */
-static struct type time_type(const struct plan *plan)
-{
-    int column = plan_time_column(plan);
-    struct type type = {.id = TYPE_TIMESTAMP};
-    if (column >= 0 && plan_events(plan)->fields[column].type.id != TYPE_DATE)
-        type = plan_events(plan)->fields[column].type;
-    return type;
-}
-
-/* id, time, and the late columns that the file has; found: NULL where a file does not say its columns, which
- * may be any then. */
-static int choose_columns(struct labels *labels, struct schema *found, struct schema *ret,
-                          struct error *error)
-{
-    struct schema *events = plan_events(labels->plan);
-    const struct field *id = &events->fields[plan_id_column(labels->plan)];
-    struct buffer names;
-    buffer_init(&names, ERROR_MESSAGE_SIZE / 2);
-    int rc = schema_add(ret, id->name, id->type, error);
-    if (rc == OK)
-        rc = schema_add(ret, time_name(labels), time_type(labels->plan), error);
-    labels->columns[plan_id_column(labels->plan)] = 0;
-    for (int c = 0; rc == OK && c < events->n; c++) {
-        if (!(events->fields[c].roles & ROLE_LATE))
-            continue;
-        buffer_format(&names, "%s%s", names.size ? ", " : "", events->fields[c].name);
-        if (found && schema_find(found, events->fields[c].name) < 0)
-            continue;
-        labels->columns[c] = ret->n;
-        rc = schema_add(ret, events->fields[c].name, events->fields[c].type, error);
-    }
-    if (rc == OK && !names.size)
-        rc = error_set(
-            error, CODE_INVALID,
-            "labels: the plan's table %s has no late column: declare one with COMMENT ON COLUMN ... "
-            "IS 'shrike: label, late after=...'",
-            plan_table_name(labels->plan));
-    else if (rc == OK && ret->n == 2)
-        rc = error_set(error, CODE_INVALID, "labels: the file has none of the plan's late columns (%s)",
-                       names.data);
-    buffer_done(&names);
-    return rc;
-}
-
-static int open_reader(const struct labels *labels, struct schema *columns, struct reader **ret,
-                       struct error *error)
-{
-    struct reader_options from = {.paths = labels->options.paths,
-                                  .n_paths = labels->options.n_paths,
-                                  .columns = columns,
-                                  .time_unit = labels->options.time_unit};
-    int rc = reader_open(&from, ret, error);
-    if (rc != OK)
-        error_prefix(error, "labels");
-    return rc;
-}
-
-static int check_rows(const struct labels *labels, const struct table *batch, struct error *error)
-{
-    for (int64_t i = 0; i < batch->length; i++)
-        for (int c = 0; c < 2; c++)
-            if (column_is_null(&batch->columns[c], i))
-                return error_set(error, CODE_INVALID,
-                                 "labels: row %lld: %s is NULL: every label needs its id "
-                                 "and its time",
-                                 (long long)(batch->first_row + i), labels->rows.schema->fields[c].name);
-    return OK;
-}
 
 static int read_file(struct labels *labels, struct error *error)
 {
     struct reader *reader = NULL;
     struct table batch = {0};
-    struct schema *columns = schema_new(0);
-    int rc = columns ? open_reader(labels, NULL, &reader, error) : no_memory(error);
-    if (rc == OK || rc == CODE_UNSUPPORTED)
-        rc = choose_columns(labels, reader ? reader_schema(reader) : NULL, columns, error);
-    reader_close(reader);
-    reader = NULL;
+    int rc = label_file_open(labels->plan, &labels->options, labels->columns, &reader, error);
     if (rc == OK)
-        rc = open_reader(labels, columns, &reader, error);
+        rc = table_init(&labels->rows, reader_schema(reader), error);
     if (rc == OK)
-        rc = table_init(&labels->rows, columns, error);
-    if (rc == OK)
-        rc = table_init(&batch, columns, error);
-    while (rc == OK && (rc = reader_next(reader, &batch, error)) == OK && batch.length > 0) {
-        rc = check_rows(labels, &batch, error);
-        if (rc == OK && labels->rows.length + batch.length > INT32_MAX / 2)
+        rc = table_init(&batch, reader_schema(reader), error);
+    while (rc == OK && (rc = label_file_next(reader, &batch, error)) == OK && batch.length > 0) {
+        if (labels->rows.length + batch.length > INT32_MAX / 2)
             rc = error_set(error, CODE_LIMIT, "labels: more than %d rows", INT32_MAX / 2);
         if (rc == OK)
             rc = table_append(&labels->rows, &batch, 0, batch.length, error);
     }
     reader_close(reader);
     table_done(&batch);
-    schema_unref(columns);
     labels->n = labels->rows.length;
     return rc;
 }
@@ -270,15 +188,9 @@ static int index_rows(struct labels *labels, struct error *error)
 int labels_open(struct plan *plan, const struct labels_options *options, struct labels **ret,
                 struct error *error)
 {
-    if (plan_id_column(plan) < 0)
-        return error_set(error, CODE_INVALID,
-                         "labels go by the ids of events, and the plan has none: declare the id of %s as "
-                         "PRIMARY KEY",
-                         plan_table_name(plan));
-    if (plan_time_column(plan) < 0)
-        return error_set(error, CODE_INVALID,
-                         "labels arrive by the time of events, and the plan has none: no window, and not "
-                         "exactly one TIMESTAMP or DATE column");
+    int rc = label_book_check(plan, error);
+    if (rc != OK)
+        return rc;
     struct labels *labels = memory_new(1, sizeof *labels);
     if (!labels)
         return no_memory(error);
@@ -287,9 +199,7 @@ int labels_open(struct plan *plan, const struct labels_options *options, struct 
     labels->options = *options;
     labels->columns = memory_new((size_t)n, sizeof *labels->columns);
     labels->filtered = memory_new(1, 1);
-    int rc = labels->columns && labels->filtered ? OK : no_memory(error);
-    for (int c = 0; rc == OK && c < n; c++)
-        labels->columns[c] = -1;
+    rc = labels->columns && labels->filtered ? OK : no_memory(error);
     if (rc == OK)
         rc = read_file(labels, error);
     if (rc == OK)
