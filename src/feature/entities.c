@@ -346,53 +346,74 @@ void entities_remove(struct entities *entities, struct entity *entity)
     remove_entity(entities, bucket->number - 1);
 }
 
+/* The next entity, round and round; NONE: this step led to none. */
+static inline uint32_t next_entity(struct entities *entities)
+{
+    uint32_t index = entities->hand < end_of(entities) ? entities->hand : 0, b = block_of(entities, index);
+    const struct block *block = &entities->blocks[b];
+    if (!block->memory || place_of(entities, index) >= block->fresh) {
+        entities->hand = (b + 1) << entities->shift;
+        return NONE;
+    }
+    entities->hand = index + 1;
+    return at(entities, index)->events.item ? index : NONE;
+}
+
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
-    uint32_t all = end_of(entities);
+    struct share *share = &entities->share;
     /* Moving an entity's blocks costs more than looking at it: not all of them in one event. */
-    int64_t movable = pool_is_loose(&entities->share.pool) ? n / 4 : 0;
+    int64_t movable = pool_is_loose(&share->pool) ? n / 4 : 0;
     for (; n > 0 && entities->n; n--) {
-        if (entities->hand >= all)
-            entities->hand = 0;
-        uint32_t b = block_of(entities, entities->hand);
-        if (!entities->blocks[b].memory || place_of(entities, entities->hand) >= entities->blocks[b].fresh) {
-            entities->hand = (b + 1) << entities->shift;
+        uint32_t index = next_entity(entities);
+        if (index == NONE)
             continue;
-        }
-        uint32_t index = entities->hand++;
-        if (!is_used(entities, index))
-            continue;
-        if (entity_forget(&entities->share, at(entities, index), floor))
+        struct entity *entity = at(entities, index);
+        if (!entity_is_quiet(share->layout, entity, floor)) {
+            if (movable-- > 0)
+                entity_tidy(share, entity);
+        } else if (entity_forget_quiet(share, entity, floor)) {
             remove_entity(entities, index);
-        else if (movable-- > 0)
-            entity_tidy(&entities->share, at(entities, index));
+        } else if (movable-- > 0) {
+            entity_tidy(share, entity);
+        }
     }
 }
 
-void entities_prefetch(const struct entities *entities, uint64_t hash)
+void entities_prefetch(const struct entities *entities, const uint64_t *hashes, const uint32_t *rows, int n)
 {
-    __builtin_prefetch(&entities->now.buckets[(uint32_t)hash & entities->now.mask]);
-    if (entities->old.buckets)
-        __builtin_prefetch(&entities->old.buckets[(uint32_t)hash & entities->old.mask]);
+    for (int j = 0; j < n; j++)
+        __builtin_prefetch(&entities->now.buckets[(uint32_t)hashes[rows[j]] & entities->now.mask]);
+    for (int j = 0; entities->old.buckets && j < n; j++)
+        __builtin_prefetch(&entities->old.buckets[(uint32_t)hashes[rows[j]] & entities->old.mask]);
 }
 
 /* The entity that a key has, by its tag alone. */
-static const char *guess(const struct entities *entities, const struct key_table *table, uint32_t tag)
+static inline struct entity *guess(const struct entities *entities, const struct key_table *table,
+                                   uint32_t tag)
 {
     uint32_t i = tag & table->mask;
-    for (; table->buckets && table->buckets[i].number; i = (i + 1) & table->mask)
+    for (; table->buckets[i].number; i = (i + 1) & table->mask)
         if (table->buckets[i].tag == tag && table->buckets[i].number != MOVED)
-            return (const char *)at(entities, table->buckets[i].number - 1);
+            return at(entities, table->buckets[i].number - 1);
     return NULL;
 }
 
-void entities_prefetch_entity(const struct entities *entities, uint64_t hash)
+void entities_guess(const struct entities *entities, const uint64_t *hashes, const uint32_t *rows, int n,
+                    struct entity **ret)
 {
-    const char *entity = guess(entities, &entities->now, (uint32_t)hash);
-    if (!entity)
-        entity = guess(entities, &entities->old, (uint32_t)hash);
-    for (size_t line = 0; entity && line < entities->share.layout->entity_size; line += 64)
-        __builtin_prefetch(entity + line);
+    size_t size = entities->share.layout->entity_size;
+    for (int j = 0; j < n; j++) {
+        struct entity *entity = guess(entities, &entities->now, (uint32_t)hashes[rows[j]]);
+        if (!entity && entities->old.buckets)
+            entity = guess(entities, &entities->old, (uint32_t)hashes[rows[j]]);
+        ret[rows[j]] = entity;
+        if (!entity)
+            continue;
+        for (size_t line = 0; line < size; line += 64)
+            __builtin_prefetch((const char *)entity + line);
+        __builtin_prefetch((const char *)entity + size - 1);
+    }
 }
 
 int64_t entities_count(const struct entities *entities)

@@ -18,9 +18,12 @@ void entities_free(struct entities *entities); /* takes NULL */
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new);
 /* The same, NULL if there is none; a key's texts stay the caller's. */
 struct entity *entities_look_up(const struct entities *entities, uint64_t hash, const uint64_t *key);
-/* Asks memory for the bucket of a key; then, by what that says, for the entity. */
-void entities_prefetch(const struct entities *entities, uint64_t hash);
-void entities_prefetch_entity(const struct entities *entities, uint64_t hash);
+/* Asks memory for the buckets of these rows' keys. */
+void entities_prefetch(const struct entities *entities, const uint64_t *hashes, const uint32_t *rows, int n);
+/* The entities that these buckets speak of, asked for from memory: nearly always the keys' own, which
+ * entities_is says later. NULL: none. ret: by row. */
+void entities_guess(const struct entities *entities, const uint64_t *hashes, const uint32_t *rows, int n,
+                    struct entity **ret);
 struct share *entities_share(struct entities *entities);
 /* Takes one of them out, with its memory and the texts of its key. */
 void entities_remove(struct entities *entities, struct entity *entity);
@@ -42,6 +45,16 @@ static inline uint64_t entities_hash(const uint64_t *key, int n_words)
     for (int w = 0; w < n_words; w++)
         hash = hash_word(key[w], hash);
     return hash;
+}
+
+/* Is it that of the key? Takes NULL. */
+static inline bool entities_is(const struct layout *layout, const struct entity *entity, const uint64_t *key)
+{
+    const uint64_t *own = entity ? entity_keys(layout, entity) : NULL;
+    int i = 0;
+    while (own && i < layout->n_words && own[i] == key[i])
+        i++;
+    return own && i == layout->n_words;
 }
 
 #endif

@@ -49,18 +49,6 @@ void share_done(struct share *share)
     *share = (struct share){0};
 }
 
-static inline void put_event(const struct layout *layout, char *event, const struct arrival *arrival)
-{
-    memcpy(event, &arrival->time, sizeof arrival->time);
-    for (int i = 0; i < layout->n_stored; i++) {
-        const struct stored *stored = &layout->stored[i];
-        pack_put(event + stored->offset, stored->pack, &arrival->values[stored->slot]);
-    }
-    if (layout->arrival_offset)
-        memcpy(event + layout->arrival_offset, &arrival->number, sizeof arrival->number);
-    event_put_marks(layout, event, arrival->marks);
-}
-
 /* Releases the texts of an event that is no longer retained. */
 void share_drop_texts(const struct share *share, const char *event)
 {
@@ -338,7 +326,7 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
     for (int i = 0; i < layout->n_linked; i++)
         recent_shift(layout, &layout->linked[i], entity, position, 1);
     deque_open(&entity->events, position);
-    put_event(layout, event_at(layout, entity, position), arrival);
+    event_put(layout, event_at(layout, entity, position), arrival);
     bool fine = true;
     for (int i = 0; i < layout->n_linked; i++)
         fine &= recent_insert(layout, &layout->linked[i], entity, position, &share->pool);
@@ -429,7 +417,7 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
         return false;
     if (arrival->time < entity->position || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
-    put_event(layout, event_at(layout, entity, entity->end), arrival);
+    event_put(layout, event_at(layout, entity, entity->end), arrival);
     bool fine = true;
     for (int i = 0; i < layout->n_linked; i++)
         fine &= recent_put(layout, &layout->linked[i], entity, entity->end, &share->pool);
@@ -442,54 +430,63 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
 
 /* Where a cursor stands, and the next event, whose time ends its way. (A function that only asks memory has
  * no effect in a compiler's eyes: what is not inlined is left out.) */
-static inline __attribute__((always_inline)) void prefetch_cursor(const struct layout *layout,
-                                                                  const struct entity *entity,
-                                                                  uint32_t position)
+static inline __attribute__((always_inline)) void prefetch_cursors(const struct entity *entity,
+                                                                   const uint32_t *cursors, int n,
+                                                                   size_t size, bool paged)
 {
-    const char *event = event_at(layout, entity, position);
-    __builtin_prefetch(event);
-    __builtin_prefetch(event + layout->event_size + sizeof(int64_t) - 1);
+    uint32_t mask = (paged ? entity->capacity / RING_PAGE : entity->capacity) - 1;
+    for (int i = 0; i < n; i++) {
+        uint32_t at = cursors[i];
+        const char *event = paged ? ((char **)entity->ring)[at / RING_PAGE & mask] + at % RING_PAGE * size
+                                  : (const char *)entity->ring + (at & mask) * size;
+        __builtin_prefetch(event);
+        __builtin_prefetch(event + size + sizeof(int64_t) - 1);
+    }
 }
 
-static inline __attribute__((always_inline)) void prefetch_cursors(const struct layout *layout,
-                                                                   const struct entity *entity)
+static inline __attribute__((always_inline)) void prefetch_ring(const struct layout *layout,
+                                                                const struct entity *entity, bool paged)
 {
-    const uint32_t *lows = entity_lows(layout, entity), *highs = entity_highs(layout, entity);
-    for (int f = 0; f < layout->n_frames; f++)
-        prefetch_cursor(layout, entity, lows[f]);
-    for (int i = 0; i < layout->n_ends; i++)
-        prefetch_cursor(layout, entity, highs[i]);
-    if (entity->capacity <= RING_PAGE || entity->end % RING_PAGE)
+    size_t size = layout->event_size;
+    prefetch_cursors(entity, entity_lows(layout, entity), layout->n_frames, size, paged);
+    prefetch_cursors(entity, entity_highs(layout, entity), layout->n_ends, size, paged);
+    if (!paged || entity->end % RING_PAGE)
         __builtin_prefetch(event_at(layout, entity, entity->end));
 }
 
-void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values)
+void entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
+                     const uint32_t *rows, int n)
 {
-    if (entity->capacity > RING_PAGE)
-        ring_prefetch_directory(entity);
-    else if (entity->ring)
-        prefetch_cursors(layout, entity);
-    for (int i = 0; i < layout->n_linked; i++)
-        recent_prefetch(&layout->linked[i], entity, &values[layout->linked[i].slot]);
-    for (int i = 0; i < layout->n_extremes; i++)
-        extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
+    for (int j = 0; j < n; j++) {
+        const struct entity *entity = entities[rows[j]];
+        const union value *arriving = values + rows[j] * layout->group->n_slots;
+        if (entity->capacity > RING_PAGE)
+            ring_prefetch_directory(entity);
+        else if (entity->ring)
+            prefetch_ring(layout, entity, false);
+        for (int i = 0; i < layout->n_linked; i++)
+            recent_prefetch(&layout->linked[i], entity, &arriving[layout->linked[i].slot]);
+        for (int i = 0; i < layout->n_extremes; i++)
+            extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
+    }
 }
 
-void entity_prefetch_events(const struct layout *layout, const struct entity *entity,
-                            const union value *values)
+void entity_prefetch_events(const struct layout *layout, struct entity *const *entities,
+                            const union value *values, const uint32_t *rows, int n)
 {
-    if (entity->capacity > RING_PAGE)
-        prefetch_cursors(layout, entity);
-    for (int i = 0; i < layout->n_linked; i++)
-        recent_prefetch_last(layout, &layout->linked[i], entity, &values[layout->linked[i].slot]);
+    for (int j = 0; j < n; j++) {
+        const struct entity *entity = entities[rows[j]];
+        const union value *arriving = values + rows[j] * layout->group->n_slots;
+        if (entity->capacity > RING_PAGE)
+            prefetch_ring(layout, entity, true);
+        for (int i = 0; i < layout->n_linked; i++)
+            recent_prefetch_last(layout, &layout->linked[i], entity, &arriving[layout->linked[i].slot]);
+    }
 }
 
-bool entity_forget(struct share *share, struct entity *entity, int64_t floor)
+bool entity_forget_quiet(struct share *share, struct entity *entity, int64_t floor)
 {
     const struct layout *layout = share->layout;
-    bool quiet = entity->position == INT64_MIN || entity->position < floor - layout->retain;
-    if (!quiet)
-        return false;
     if (!layout->lasting || (entity->position == INT64_MIN && !ring_count(entity)))
         return true;
     if (layout->retain_rows || !ring_count(entity))

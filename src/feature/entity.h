@@ -12,6 +12,7 @@
 
 #include "feature/layout.h"
 #include "feature/pool.h"
+#include "feature/ring.h"
 
 struct strings;
 
@@ -41,6 +42,18 @@ struct arrival {
     uint64_t marks;
     const union value *values;
 };
+
+static inline void event_put(const struct layout *layout, char *event, const struct arrival *arrival)
+{
+    memcpy(event, &arrival->time, sizeof arrival->time);
+    for (int i = 0; i < layout->n_stored; i++) {
+        const struct stored *stored = &layout->stored[i];
+        pack_put(event + stored->offset, stored->pack, &arrival->values[stored->slot]);
+    }
+    if (layout->arrival_offset)
+        memcpy(event + layout->arrival_offset, &arrival->number, sizeof arrival->number);
+    event_put_marks(layout, event, arrival->marks);
+}
 
 /* Where an event's windows are read from. */
 struct view {
@@ -81,15 +94,21 @@ bool entity_is_empty(const struct layout *layout, const struct entity *entity);
 void entity_traces(const struct layout *layout, const struct strings *strings, const struct entity *entity,
                    const struct arrival *arrival, bool *ret);
 
-/* Asks memory for what entity_take will touch: the newest events, where the frames' cursors stand, and
- * what is looked up for the values that arrive. Then, by what came, for events in pages and for those
- * with an arriving value. */
-void entity_prefetch(const struct layout *layout, const struct entity *entity, const union value *values);
-void entity_prefetch_events(const struct layout *layout, const struct entity *entity,
-                            const union value *values);
+/* Asks memory for what taking these rows' events will touch: the newest events, where the frames' cursors
+ * stand, and what is looked up for the values that arrive. Then, by what came, for events in pages and for
+ * those with an arriving value. */
+void entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
+                     const uint32_t *rows, int n);
+void entity_prefetch_events(const struct layout *layout, struct entity *const *entities,
+                            const union value *values, const uint32_t *rows, int n);
 
-/* Forgets what no event at or after `floor` can see. True where nothing is left and the entity may go. */
-bool entity_forget(struct share *share, struct entity *entity, int64_t floor);
+/* Can no event at or after `floor` see any of its events? */
+static inline bool entity_is_quiet(const struct layout *layout, const struct entity *entity, int64_t floor)
+{
+    return entity->position < floor - layout->retain;
+}
+/* Such an entity forgets them. True where nothing is left and it may go. */
+bool entity_forget_quiet(struct share *share, struct entity *entity, int64_t floor);
 /* Makes blocks smaller that are hardly used, and lets the pool move them together. */
 void entity_tidy(struct share *share, struct entity *entity);
 /* Nothing but its key; the place is the layout's entity_size. */

@@ -159,39 +159,11 @@ static double divide_once(__int128 sum, uint64_t divisor, int unit)
     return sum < 0 ? -value : value;
 }
 
-/* sum / n in double arithmetic, where that can be shown to be the one rounding: for a sum below 2^106 and n
- * below 2^26, nearly always. The sum is hi + lo exactly. Of q = hi / n, rounded, the remainder hi - q * n is
- * a double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is off by no more than the
- * two roundings of e. Where e a little smaller and e a little larger give the same sum with q, that is the
- * quotient to the nearest (Ziv's test). */
-static bool divide_fast(__int128 sum, uint64_t n, double *ret)
-{
-    int64_t high = (int64_t)(sum >> 64);
-    uint64_t low = (uint64_t)sum, bits;
-    if (((uint64_t)high + (UINT64_C(1) << 41)) >> 42 || n >> 26)
-        return false;
-    double a = (double)high * 0x1p64, b = (double)(int64_t)(low >> 32) * 0x1p32;
-    double hi = a + b, lo = b - (hi - a) + (double)(int64_t)(low & UINT32_MAX);
-    double divisor = (double)(int64_t)n, q = hi / divisor, upper;
-    memcpy(&bits, &q, sizeof bits);
-    bits &= ~((UINT64_C(1) << 27) - 1);
-    memcpy(&upper, &bits, sizeof upper);
-    double rest = hi - upper * divisor - (q - upper) * divisor;
-    double e = (rest + lo) / divisor, margin = fabs(e) * 0x1p-49;
-    *ret = q + (e + margin);
-    return *ret == q + (e - margin);
-}
-
-double exact_mean(const struct exact *exact)
+double exact_mean_slow(const struct exact *exact)
 {
     assert(exact->count > 0);
     uint64_t n = (uint64_t)exact->count;
-    double value;
-    if (exact->spill)
-        return slow(exact, &n, 1, 0);
-    if (divide_fast(exact->sum, n, &value))
-        return value * limbs_power2(-EXACT_GRID);
-    return divide_once(exact->sum, n, -EXACT_GRID);
+    return exact->spill ? slow(exact, &n, 1, 0) : divide_once(exact->sum, n, -EXACT_GRID);
 }
 
 double exact_mean_wide(const struct exact *exact, int scale)

@@ -31,6 +31,7 @@ struct exact {
 };
 
 enum { EXACT_GRID = 75 }; /* the unit of a double's sum is 2^-EXACT_GRID */
+#define EXACT_UNIT 0x1p-75
 
 void exact_done(struct exact *exact);
 
@@ -42,6 +43,20 @@ int64_t exact_spilled(void);
 bool exact_spill_double(struct exact *exact, double value, int sign);
 bool exact_spill_wide(struct exact *exact, __int128 value, int sign);
 
+/* value on the grid, where that takes no more than a multiplication: below 2^42, and not 0. */
+static inline __attribute__((always_inline)) bool exact_is_usual(double value, __int128 *ret)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    int shift = (int)(bits >> 52 & 2047) - (1075 - EXACT_GRID);
+    uint64_t mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    __int128 sign = (int64_t)bits >> 63;
+    if ((unsigned)shift >= 64)
+        return false;
+    *ret = ((__int128)((unsigned __int128)mantissa * (UINT64_C(1) << shift)) ^ sign) - sign;
+    return true;
+}
+
 /* value on the grid, or false where it is off it. */
 static inline bool exact_on_grid(double value, __int128 *ret)
 {
@@ -49,6 +64,8 @@ static inline bool exact_on_grid(double value, __int128 *ret)
     memcpy(&bits, &value, sizeof bits);
     int shift = (int)(bits >> 52 & 2047) - (1075 - EXACT_GRID);
     uint64_t mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    if (exact_is_usual(value, ret))
+        return true;
     if (shift < 0 || shift > 73) {
         *ret = 0;
         return value == 0;
@@ -123,8 +140,40 @@ double exact_sum(const struct exact *exact);
 /* The sum of integers or DECIMALs in their own unit; false where it does not fit. */
 bool exact_sum_wide(const struct exact *exact, __int128 *ret);
 /* Sum / count, rounded once; count > 0. */
-double exact_mean(const struct exact *exact);
+double exact_mean_slow(const struct exact *exact);
 /* Sum / (count * 10^scale) of integers (scale 0) or DECIMALs, rounded once. */
 double exact_mean_wide(const struct exact *exact, int scale);
+
+/* sum / n in double arithmetic, where that can be shown to be the one rounding: for a sum below 2^106 and n
+ * below 2^26, nearly always. The sum is hi + lo exactly. Of q = hi / n, rounded, the remainder hi - q * n is
+ * a double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is off by no more than the
+ * two roundings of e. Where e a little smaller and e a little larger give the same sum with q, that is the
+ * quotient to the nearest (Ziv's test). */
+static inline __attribute__((always_inline)) bool exact_divide(__int128 sum, uint64_t n, double *ret)
+{
+    int64_t high = (int64_t)(sum >> 64);
+    uint64_t low = (uint64_t)sum, bits;
+    if (((uint64_t)high + (UINT64_C(1) << 41)) >> 42 || n >> 26)
+        return false;
+    double a = (double)high * 0x1p64, b = (double)(int64_t)(low >> 32) * 0x1p32;
+    double hi = a + b, lo = b - (hi - a) + (double)(int64_t)(low & UINT32_MAX);
+    double divisor = (double)(int64_t)n, q = hi / divisor, upper;
+    memcpy(&bits, &q, sizeof bits);
+    bits &= ~((UINT64_C(1) << 27) - 1);
+    memcpy(&upper, &bits, sizeof upper);
+    double rest = hi - upper * divisor - (q - upper) * divisor;
+    double e = (rest + lo) / divisor, margin = __builtin_fabs(e) * 0x1p-49;
+    *ret = q + (e + margin);
+    return *ret == q + (e - margin);
+}
+
+/* Sum / count, rounded once; count > 0. */
+static inline __attribute__((always_inline)) double exact_mean(const struct exact *exact)
+{
+    double value;
+    if (!exact->spill && exact_divide(exact->sum, (uint64_t)exact->count, &value))
+        return value * EXACT_UNIT;
+    return exact_mean_slow(exact);
+}
 
 #endif

@@ -38,12 +38,20 @@ static inline uint8_t state_both(uint8_t a, uint8_t b)
 
 static inline void states_both(const struct call *call, int64_t n)
 {
+    const uint64_t errors = UINT64_C(0x0202020202020202);
     const uint8_t *a = call->in[0]->state, *b = call->in[1]->state;
     uint8_t *out = call->out->state;
-    for (int64_t i = 0; i < n; i++) {
-        uint8_t error = (uint8_t)((a[i] | b[i]) & STATE_ERROR);
-        out[i] = (uint8_t)(error | (a[i] & b[i] & (uint8_t) ~(error >> 1)));
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t x, y, error;
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        error = (x | y) & errors;
+        x = error | (x & y & ~(error >> 1));
+        memcpy(out + i, &x, sizeof x);
     }
+    for (; i < n; i++)
+        out[i] = state_both(a[i], b[i]);
 }
 
 /* The same for two or three inputs. */

@@ -9,21 +9,24 @@
 #include "feature/kernels.h"
 #include "feature/time_math.h"
 
-#define CAST(name, in_values, out_values, statement)                          \
-    static void name(const struct call *call, int64_t n)                      \
-    {                                                                         \
-        states_copy(call, n);                                                 \
-        for (int64_t i = 0; i < n; i++) {                                     \
-            if (call->out->state[i] != STATE_VALUE)                           \
-                continue;                                                     \
-            bool fits = true;                                                 \
-            typeof(in_values(call->in[0])[0]) in = in_values(call->in[0])[i]; \
-            typeof(out_values(call->out)[0]) out;                             \
-            statement;                                                        \
-            out_values(call->out)[i] = out;                                   \
-            if (!fits)                                                        \
-                call->out->state[i] = STATE_ERROR;                            \
-        }                                                                     \
+#define CAST(name, in_values, out_values, statement)                 \
+    static void name(const struct call *call, int64_t n)             \
+    {                                                                \
+        typeof(in_values(call->in[0])) ins = in_values(call->in[0]); \
+        typeof(out_values(call->out)) outs = out_values(call->out);  \
+        uint8_t *states = call->out->state;                          \
+        states_copy(call, n);                                        \
+        for (int64_t i = 0; i < n; i++) {                            \
+            if (states[i] != STATE_VALUE)                            \
+                continue;                                            \
+            bool fits = true;                                        \
+            typeof(ins[0]) in = ins[i];                              \
+            typeof(outs[0]) out;                                     \
+            statement;                                               \
+            outs[i] = out;                                           \
+            if (!fits)                                               \
+                states[i] = STATE_ERROR;                             \
+        }                                                            \
     }
 
 static inline double to_real(const struct call *call, double value)

@@ -4,13 +4,16 @@
 
 #define ORDER_PLAIN(a, b) (((a) > (b)) - ((a) < (b)))
 
-#define COMPARISON(name, letter, values, order, operator)                 \
-    static void name##_##letter(const struct call *call, int64_t n)       \
-    {                                                                     \
-        states_both(call, n);                                             \
-        for (int64_t i = 0; i < n; i++)                                   \
-            if (call->out->state[i] == STATE_VALUE)                       \
-                BOOLEANS(call->out)[i] = order(values(call->in[0])[i], values(call->in[1])[i]) operator 0; \
+#define COMPARISON(name, letter, values, order, relation)                           \
+    static void name##_##letter(const struct call *call, int64_t n)                 \
+    {                                                                               \
+        typeof(values(call->out)) a = values(call->in[0]), b = values(call->in[1]); \
+        const uint8_t *state = call->out->state;                                    \
+        uint8_t *out = BOOLEANS(call->out);                                         \
+        states_both(call, n);                                                       \
+        for (int64_t i = 0; i < n; i++)                                             \
+            if (state[i] == STATE_VALUE)                                            \
+                out[i] = order(a[i], b[i]) relation 0;                              \
     }
 
 /* IS [NOT] DISTINCT FROM: NULL compares like a value of its own. */

@@ -72,14 +72,17 @@ static void is_not_null_run(const struct call *call, int64_t n)
 }
 
 /* coalesce(a, b): b where a is NULL. */
-#define COALESCE(letter, values)                                                       \
-    static void coalesce_##letter(const struct call *call, int64_t n)                  \
-    {                                                                                  \
-        for (int64_t i = 0; i < n; i++) {                                              \
-            const struct vector *from = call->in[call->in[0]->state[i] == STATE_NULL]; \
-            values(call->out)[i] = values(from)[i];                                    \
-            call->out->state[i] = from->state[i];                                      \
-        }                                                                              \
+#define COALESCE(letter, values)                                                                             \
+    static void coalesce_##letter(const struct call *call, int64_t n)                                        \
+    {                                                                                                        \
+        typeof(values(call->out)) a = values(call->in[0]), b = values(call->in[1]), out = values(call->out); \
+        const uint8_t *state_a = call->in[0]->state, *state_b = call->in[1]->state;                          \
+        uint8_t *state = call->out->state;                                                                   \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            bool first = state_a[i] != STATE_NULL;                                                           \
+            out[i] = first ? a[i] : b[i];                                                                    \
+            state[i] = first ? state_a[i] : state_b[i];                                                      \
+        }                                                                                                    \
     }
 
 /* if(condition, a, b): b where the condition is NULL; an error where the condition is one. */

@@ -14,10 +14,10 @@ struct moment {
     int year, month, of_month;
 };
 
-static struct moment moment_of(const struct call *call, int64_t value)
+static inline struct moment moment_of(enum type_id from, int64_t value)
 {
     struct moment at = {.day = value};
-    if (call->from != TYPE_DATE) {
+    if (from != TYPE_DATE) {
         at.day = floor_divide(value, DAY_US);
         at.time = time_of_day(value);
     }
@@ -90,19 +90,23 @@ static double seconds(const struct call *call, int64_t in)
 #define PART(name, values, expression)                         \
     static void name##_run(const struct call *call, int64_t n) \
     {                                                          \
+        const int64_t *ins = INTS(call->in[0]);                \
+        typeof(values(call->out)) outs = values(call->out);    \
+        uint8_t *states = call->out->state;                    \
+        enum type_id from = call->from;                        \
         states_copy(call, n);                                  \
         for (int64_t i = 0; i < n; i++) {                      \
-            int64_t in = INTS(call->in[0])[i];                 \
-            uint8_t *state = &call->out->state[i];             \
+            int64_t in = ins[i];                               \
+            uint8_t *state = &states[i];                       \
             if (*state != STATE_VALUE)                         \
                 continue;                                      \
-            if (!time_is_finite(in, call->from)) {             \
+            if (!time_is_finite(in, from)) {                   \
                 *state = STATE_NULL;                           \
                 continue;                                      \
             }                                                  \
-            struct moment at = moment_of(call, in);            \
+            struct moment at = moment_of(from, in);            \
             (void)at;                                          \
-            values(call->out)[i] = (expression);               \
+            outs[i] = (expression);                            \
         }                                                      \
     }
 

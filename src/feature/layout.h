@@ -43,6 +43,16 @@ struct small_sum {
     int64_t sum, count;
 };
 
+/* sum / (count * 10^scale); count > 0. Where both are whole doubles, one division rounds once. */
+static inline double small_mean(int64_t sum, int64_t count, int scale)
+{
+    const int64_t limit = INT64_C(1) << 53;
+    if (scale == 0 && sum < limit && sum > -limit)
+        return (double)sum / (double)count;
+    struct exact exact = {.sum = sum, .count = count};
+    return exact_mean_wide(&exact, scale);
+}
+
 struct accumulator {
     int frame, slot;
     enum accumulator_kind kind;

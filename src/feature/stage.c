@@ -233,6 +233,7 @@ void staged_done(struct staged *staged)
     free(staged->values);
     free(staged->found);
     free(staged->texts);
+    steady_free(staged->steady);
     layout_done(&staged->layout);
     *staged = (struct staged){0};
 }

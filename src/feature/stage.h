@@ -6,9 +6,11 @@
 #define SHRIKE_FEATURE_STAGE_H
 
 #include "feature/entities.h"
+#include "feature/steady.h"
 
 struct staged {
     struct layout layout;
+    struct steady *steady; /* NULL until the windows' vectors are known, and where there is none */
     int level;
     uint64_t *hashes, *keys, *marks; /* `rows` rows; keys: n_words per row */
     union value *values;             /* n_slots per row; texts until stage_texts made numbers of them */

@@ -70,18 +70,31 @@ static void step_before(void *context, int task)
     }
 }
 
-static int64_t time_of_row(const struct state *state, int64_t i)
+/* The values of a time column, where they lie as they are computed with; else NULL. */
+static const int64_t *plain_times(const struct column *column, const struct type *type)
 {
-    int column = state->plan->time_column;
-    return column_int(&state->events->columns[column], &state->plan->events->fields[column].type, i) *
-           state->plan->time_scale;
+    bool plain = type->id == TYPE_TIMESTAMP || type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INT64;
+    return plain ? column->data : NULL;
+}
+
+static void find_times(struct state *state)
+{
+    int index = state->plan->time_column;
+    const struct column *column = &state->events->columns[index];
+    const struct type *type = &state->plan->events->fields[index].type;
+    const int64_t *plain = plain_times(column, type);
+    int64_t scale = state->plan->time_scale;
+    for (int64_t i = 0; plain && i < state->n; i++)
+        state->times[i] = plain[state->from + i] * scale;
+    for (int64_t i = 0; !plain && i < state->n; i++)
+        state->times[i] = column_int(column, type, state->from + i) * scale;
 }
 
 static void step_order(struct state *state)
 {
+    find_times(state);
     for (int64_t i = 0; i < state->n; i++) {
-        int64_t time = time_of_row(state, state->from + i);
-        state->times[i] = time;
+        int64_t time = state->times[i];
         if (state->wanted && !state->wanted[i]) {
             state->counters.filtered++;
         } else if (state->started && time < state->high_water) {
@@ -113,18 +126,15 @@ static bool step_texts(struct state *state)
     return true;
 }
 
-static bool take_event(struct state *state, struct staged *staged, struct share *share, int64_t i)
+static bool take_events(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
-    struct arrival arrival = {.time = state->times[i],
-                              .floor = state->floors[i],
-                              .number = (uint32_t)(state->arrival + i),
-                              .marks = staged->marks[i],
-                              .values = staged->values + i * (int64_t)staged->layout.group->n_slots};
-    struct view view;
-    if (!entity_take(share, staged->found[i], &arrival, &view))
-        return false;
-    view_read(share, &view, i);
-    return !view.late || entity_settle(share, staged->found[i], &view);
+    struct arrivals arrivals = {.times = state->times,
+                                .floors = state->floors,
+                                .marks = staged->marks,
+                                .values = staged->values,
+                                .entities = staged->found,
+                                .number = state->arrival};
+    return arrivals_take(entities_share(staged->shares[share]), staged->steady, &arrivals, rows, n);
 }
 
 static void fail(struct state *state)
@@ -136,12 +146,16 @@ static void fail(struct state *state)
 static int find_rows(const struct state *state, const struct staged *staged, int share, uint32_t *ret)
 {
     int n = 0;
+    if (state->threads == 1 && !state->wanted) {
+        for (; n < state->n; n++)
+            ret[n] = (uint32_t)n;
+        return n;
+    }
     for (int64_t i = 0; i < state->n; i++) {
         if (state->wanted && !state->wanted[i]) {
             for (int r = 0; share == 0 && r < staged->layout.n_readings; r++)
                 state->windows[staged->layout.readings[r].window].state[i] = STATE_NULL;
-        } else if (state->threads == 1 ||
-                   (int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share) {
+        } else if ((int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share) {
             ret[n++] = (uint32_t)i;
         }
     }
@@ -150,37 +164,25 @@ static int find_rows(const struct state *state, const struct staged *staged, int
 
 /* An event's way to its entity, in steps so that memory is asked for long before it is used: its bucket, what
  * the bucket says (the entity), what the entity says (its ring), what that says (single events), and then the
- * event is taken. */
-static void ask_bucket(const struct staged *staged, const struct entities *entities, uint32_t row)
+ * event is taken. Each for n rows. */
+static bool ask_rings(struct staged *staged, struct entities *entities, const uint32_t *rows, int n)
 {
-    entities_prefetch(entities, staged->hashes[row]);
-}
-
-static void ask_entity(const struct staged *staged, const struct entities *entities, uint32_t row)
-{
-    entities_prefetch_entity(entities, staged->hashes[row]);
-}
-
-static bool ask_ring(struct staged *staged, struct entities *entities, uint32_t row)
-{
-    const uint64_t *key = staged->keys + row * (size_t)staged->layout.n_words;
-    bool new;
-    struct entity *entity = entities_find(entities, staged->hashes[row], key, &new);
-    staged->found[row] = entity;
-    if (!entity)
-        return false;
-    /* Every row holds its texts; an entity holds them once. */
-    if (!new)
-        share_drop_key(entities_share(entities), key);
-    entity_prefetch(&staged->layout, entity, staged->values + row * staged->layout.group->n_slots);
+    const struct layout *layout = &staged->layout;
+    size_t n_words = (size_t)layout->n_words;
+    for (int j = 0; j < n; j++) {
+        uint32_t row = rows[j];
+        const uint64_t *key = staged->keys + row * n_words;
+        bool new = false;
+        if (!entities_is(layout, staged->found[row], key))
+            staged->found[row] = entities_find(entities, staged->hashes[row], key, &new);
+        if (!staged->found[row])
+            return false;
+        /* Every row holds its texts; an entity holds them once. */
+        if (layout->n_text_keys && !new)
+            share_drop_key(entities_share(entities), key);
+    }
+    entity_prefetch(layout, staged->found, staged->values, rows, n);
     return true;
-}
-
-static void ask_events(const struct staged *staged, uint32_t row)
-{
-    const struct entity *entity = staged->found[row];
-    if (staged->layout.n_linked || entity->capacity > RING_PAGE)
-        entity_prefetch_events(&staged->layout, entity, staged->values + row * staged->layout.group->n_slots);
 }
 
 /* Every event may have left an entity with nothing. */
@@ -193,19 +195,25 @@ static void sweep(struct state *state, struct staged *staged, int share, int n)
     staged->due[share] = 0;
 }
 
+/* How many of a block's n rows there are. */
+static int block_rows(int n, int block)
+{
+    int left = n - block * AHEAD;
+    return block < 0 || left <= 0 ? 0 : left < AHEAD ? left : AHEAD;
+}
+
 static bool take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
     struct entities *entities = staged->shares[share];
-    for (int j = 0; j < n + 4 * AHEAD; j++) {
-        if (j < n)
-            ask_bucket(staged, entities, rows[j]);
-        if (j >= AHEAD && j < n + AHEAD)
-            ask_entity(staged, entities, rows[j - AHEAD]);
-        if (j >= 2 * AHEAD && j < n + 2 * AHEAD && !ask_ring(staged, entities, rows[j - 2 * AHEAD]))
+    for (int b = 0; b * AHEAD < n + 4 * AHEAD; b++) {
+        const uint32_t *at = rows + (ptrdiff_t)b * AHEAD;
+        entities_prefetch(entities, staged->hashes, at, block_rows(n, b));
+        entities_guess(entities, staged->hashes, at - AHEAD, block_rows(n, b - 1), staged->found);
+        if (!ask_rings(staged, entities, at - 2 * AHEAD, block_rows(n, b - 2)))
             return false;
-        if (j >= 3 * AHEAD && j < n + 3 * AHEAD)
-            ask_events(staged, rows[j - 3 * AHEAD]);
-        if (j >= 4 * AHEAD && !take_event(state, staged, entities_share(entities), rows[j - 4 * AHEAD]))
+        entity_prefetch_events(&staged->layout, staged->found, staged->values, at - 3 * AHEAD,
+                               block_rows(n, b - 3));
+        if (!take_events(state, staged, share, at - 4 * AHEAD, block_rows(n, b - 4)))
             return false;
     }
     return true;
@@ -239,25 +247,21 @@ static bool take_few(struct state *state)
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level) {
             n = find_rows(state, &groups[g], 0, rows);
-            for (int j = 0; j < n; j++)
-                ask_bucket(&groups[g], groups[g].shares[0], rows[j]);
+            entities_prefetch(groups[g].shares[0], groups[g].hashes, rows, n);
         }
     for (int g = 0; g < n_groups; g++)
-        for (int j = 0; groups[g].level == state->level && j < n; j++)
-            ask_entity(&groups[g], groups[g].shares[0], rows[j]);
+        if (groups[g].level == state->level)
+            entities_guess(groups[g].shares[0], groups[g].hashes, rows, n, groups[g].found);
     for (int g = 0; g < n_groups; g++)
-        for (int j = 0; groups[g].level == state->level && j < n; j++)
-            if (!ask_ring(&groups[g], groups[g].shares[0], rows[j]))
-                return false;
+        if (groups[g].level == state->level && !ask_rings(&groups[g], groups[g].shares[0], rows, n))
+            return false;
     for (int g = 0; g < n_groups; g++)
-        for (int j = 0; groups[g].level == state->level && j < n; j++)
-            ask_events(&groups[g], rows[j]);
+        if (groups[g].level == state->level)
+            entity_prefetch_events(&groups[g].layout, groups[g].found, groups[g].values, rows, n);
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level) {
-            struct share *share = entities_share(groups[g].shares[0]);
-            for (int j = 0; j < n; j++)
-                if (!take_event(state, &groups[g], share, rows[j]))
-                    return false;
+            if (!take_events(state, &groups[g], 0, rows, n))
+                return false;
             sweep(state, &groups[g], 0, n);
         }
     /* On one thread it makes no difference whose sums they are. */
@@ -328,8 +332,12 @@ static int check_events(const struct state *state, const struct table *events, s
         return OK;
     const struct column *column = &events->columns[index];
     const struct type *type = &state->plan->events->fields[index].type;
+    const int64_t *plain = column->nulls ? NULL : plain_times(column, type);
     int64_t most = LIMIT_EVENT_TIME / state->plan->time_scale;
-    for (int64_t i = 0; i < events->length; i++) {
+    bool fine = plain != NULL;
+    for (int64_t i = 0; plain && i < events->length; i++)
+        fine &= plain[i] <= most && plain[i] >= -most;
+    for (int64_t i = 0; !fine && i < events->length; i++) {
         if (column_is_null(column, i))
             return refuse_event(state, events, i, "NULL: every event needs its time", error);
         int64_t time = column_int(column, type, i);
@@ -554,6 +562,7 @@ static int new_groups(struct state *state, struct error *error)
 
 static int new_windows(struct state *state, struct error *error)
 {
+    int rc = OK;
     for (size_t w = 0; w < state->plan->n_windows; w++) {
         struct vector *vector = &state->windows[w];
         vector->rep = state->plan->windows[w].rep;
@@ -562,12 +571,15 @@ static int new_windows(struct state *state, struct error *error)
         if (!vector->data || !vector->state)
             return error_set(error, CODE_MEMORY, "no memory for the windows");
     }
-    for (size_t g = 0; g < state->plan->n_groups; g++)
-        for (int r = 0; r < state->groups[g].layout.n_readings; r++) {
-            struct reading *reading = &state->groups[g].layout.readings[r];
+    for (size_t g = 0; rc == OK && g < state->plan->n_groups; g++) {
+        struct staged *staged = &state->groups[g];
+        for (int r = 0; r < staged->layout.n_readings; r++) {
+            struct reading *reading = &staged->layout.readings[r];
             reading->out = state->windows[reading->window];
         }
-    return OK;
+        rc = steady_new(&staged->layout, &staged->steady, error);
+    }
+    return rc;
 }
 
 int state_new(struct plan *plan, const struct state_options *options, struct state **ret, struct error *error)

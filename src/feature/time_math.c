@@ -1,11 +1,5 @@
 #include "feature/time_math.h"
 
-bool time_is_finite(int64_t value, enum type_id type)
-{
-    int64_t infinite = type == TYPE_DATE ? INT32_MAX : INT64_MAX;
-    return value != infinite && value != -infinite;
-}
-
 /* Counted in eras of 400 years from March 1 of year 0, so that the leap day is a year's last. */
 void time_civil(int64_t day, int *ret_year, int *ret_month, int *ret_day)
 {

@@ -26,7 +26,12 @@ static inline int64_t monday_of(int64_t day)
     return day - (day + 3 - 7 * floor_divide(day + 3, 7));
 }
 
-bool time_is_finite(int64_t value, enum type_id type);
+static inline bool time_is_finite(int64_t value, enum type_id type)
+{
+    int64_t infinite = type == TYPE_DATE ? INT32_MAX : INT64_MAX;
+    return value != infinite && value != -infinite;
+}
+
 /* Civil date of a day and back, over all years that a DATE has. */
 void time_civil(int64_t day, int *ret_year, int *ret_month, int *ret_day);
 int64_t time_days(int64_t year, int month, int day);

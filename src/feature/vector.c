@@ -111,12 +111,13 @@ static void put_states(const struct vector *vector, int64_t n, uint8_t *validity
     }
 }
 
-#define NARROW(in_values, out_type)                    \
-    do {                                               \
-        out_type *out = (out_type *)column->data + at; \
-        for (int64_t i = 0; i < n; i++)                \
-            out[i] = (out_type)in_values(vector)[i];   \
-        return;                                        \
+#define NARROW(in_values, out_type)                               \
+    do {                                                          \
+        const typeof(*in_values(vector)) *in = in_values(vector); \
+        out_type *out = (out_type *)column->data + at;            \
+        for (int64_t i = 0; i < n; i++)                           \
+            out[i] = (out_type)in[i];                             \
+        return;                                                   \
     } while (0)
 
 static void put_numbers(const struct vector *vector, int64_t n, const struct type *type,
@@ -147,19 +148,30 @@ static void put_numbers(const struct vector *vector, int64_t n, const struct typ
         NARROW(INTS, __int128);
     case TYPE_FLOAT:
         NARROW(DOUBLES, float);
-    case TYPE_DOUBLE:
-        NARROW(DOUBLES, double);
-    default:
-        NARROW(INTS, int64_t);
+    default: /* DOUBLE, and integers of 64 bits */
+        memcpy((uint64_t *)column->data + at, vector->data, (size_t)n * sizeof(uint64_t));
     }
 }
 
+/* Eight at a time: a byte of 0 or 1 each, gathered into one of bits by a multiplication. */
 static void put_booleans(const struct vector *vector, int64_t n, uint8_t *bits, int64_t at)
 {
-    for (int64_t i = 0; i < n; i++) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), gather = UINT64_C(0x0102040810204080);
+    const uint8_t *states = vector->state, *values = BOOLEANS(vector);
+    int64_t i = 0;
+    while (i < n) {
         int64_t bit = at + i;
-        unsigned value = vector->state[i] == STATE_VALUE && BOOLEANS(vector)[i];
-        bits[bit >> 3] = (uint8_t)((bits[bit >> 3] & ~(1u << (bit & 7))) | value << (bit & 7));
+        if (bit % 8 == 0 && i + 8 <= n) {
+            uint64_t state, value;
+            memcpy(&state, states + i, sizeof state);
+            memcpy(&value, values + i, sizeof value);
+            bits[bit >> 3] = (uint8_t)((state & value & ones) * gather >> 56);
+            i += 8;
+        } else {
+            unsigned value = states[i] == STATE_VALUE && values[i];
+            bits[bit >> 3] = (uint8_t)((bits[bit >> 3] & ~(1u << (bit & 7))) | value << (bit & 7));
+            i++;
+        }
     }
 }
 

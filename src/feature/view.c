@@ -190,16 +190,6 @@ static uint8_t read_wide(const struct reading *reading, const struct exact *exac
     return reading->decimal && (*ret >= limit || *ret <= -limit) ? STATE_ERROR : STATE_VALUE;
 }
 
-/* sum / (count * 10^scale) of small integers. Where both are whole doubles, one division rounds once. */
-static double small_mean(const struct small_sum *small, int scale)
-{
-    const int64_t limit = INT64_C(1) << 53;
-    if (scale == 0 && small->sum < limit && small->sum > -limit)
-        return (double)small->sum / (double)small->count;
-    struct exact exact = {.sum = small->sum, .count = small->count};
-    return exact_mean_wide(&exact, scale);
-}
-
 static void read_variance(const struct reading *reading, const struct exact_squares *squares, int64_t i)
 {
     double value = 0;
@@ -245,7 +235,7 @@ void view_read(const struct share *share, const struct view *view, int64_t i)
         case READ_SMALL_MEAN:
             out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
             if (small->count)
-                DOUBLES(out)[i] = small_mean(small, reading->scale);
+                DOUBLES(out)[i] = small_mean(small->sum, small->count, reading->scale);
             break;
         case READ_SMALL_OR:
             out->state[i] = small->count ? STATE_VALUE : STATE_NULL;
