@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/pipe.h"
+#include "cli/run_follow.h"
 #include "cli/run_state.h"
 #include "cli/scored.h"
 #include "table/json_rows.h"
@@ -297,6 +298,7 @@ static int open_engine(struct job *job, struct error *error)
     struct engine_options options;
     if (!argument_given(arguments, "state"))
         return scorer_open(arguments, reasons, threads, &job->scorer, error);
+    run_follow_prepare();
     int rc = scorer_open_version(arguments, reasons, threads, &job->scorer, &options, error);
     return rc == OK ? run_state_open(arguments, &job->scorer, &options,
                                      &(struct run_letters){conflict, lost, job}, &job->state, error)
@@ -361,6 +363,10 @@ static const struct option options[] = {
      .text =
          "With --state: know the ids (PRIMARY KEY) of events for so long. One that comes again has its first "
          "decision; another one under its id is set aside. 0: ids are not looked at."},
+    {.name = "follow",
+     .kind = OPTION_FLAG,
+     .text = "With --state: look every second whether MODEL (an alias) is another version by now, which then "
+             "takes over with the next event. Without, SIGHUP asks for that."},
     {.name = "backfill",
      .kind = OPTION_LIST,
      .argument = "journal|FILE",

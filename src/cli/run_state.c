@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "cli/run_backfill.h"
+#include "cli/run_follow.h"
 
 enum {
     WAITING = 256,         /* batches whose decisions wait for the disk at most */
@@ -37,9 +38,11 @@ struct run_state {
     const struct arguments *arguments;
     struct scorer former; /* who decided what is printed late */
     uint32_t former_number;
-    char *sink; /* "sink PATH", as the journal knows it */
-    int file;   /* standard output for "-" */
-    bool grows; /* a file, not standard output */
+    struct run_follow *follow; /* other versions, while it runs */
+    struct plan *plan;         /* of the first: whoever reads events has its columns */
+    char *sink;                /* "sink PATH", as the journal knows it */
+    int file;                  /* standard output for "-" */
+    bool grows;                /* a file, not standard output */
     struct buffer lines;
     size_t out; /* of the lines, written */
     struct waiting waiting[WAITING];
@@ -288,11 +291,67 @@ int64_t run_state_repeated(const struct run_state *state)
     return state->repeated;
 }
 
+/* What a durable engine is told of a version. */
+struct described {
+    struct durable_version version;
+    char name[PATH_MAX], identity[FILE_SHA256_SIZE];
+};
+
+static void describe(const struct arguments *arguments, const struct scorer *scorer,
+                     const struct engine_options *options, struct described *ret)
+{
+    scorer_identity(scorer, options, ret->identity);
+    scorer_name(scorer, ret->name, sizeof ret->name);
+    ret->version = (struct durable_version){.plan = scorer->version.plan,
+                                            .model = scorer->version.model,
+                                            .rules = scorer_rules(arguments, scorer),
+                                            .name = ret->name,
+                                            .identity = ret->identity,
+                                            .files = scorer->version.directory};
+}
+
+/* From here on `next` decides, or nothing has changed. */
+static int take_over(struct run_state *state, struct scorer *next, const struct engine_options *options,
+                     struct error *error)
+{
+    struct described described;
+    struct error own = {0};
+    describe(state->arguments, next, options, &described);
+    int rc = durable_switch(state->durable, &described.version, options, &own);
+    if (rc != OK) {
+        scorer_close(next);
+        if (durable_failed(state->durable)) {
+            if (error)
+                *error = own;
+            return rc;
+        }
+        log_line(LOG_WARNING, "%s does not take over, and who decides goes on: %s", described.name,
+                 own.message);
+        return OK;
+    }
+    log_line(LOG_INFO, "%s decides from event %llu on", described.name,
+             (unsigned long long)durable_next_seq(state->durable));
+    next->engine = state->scorer->engine;
+    state->scorer->engine = NULL;
+    scorer_close(state->scorer);
+    *state->scorer = *next;
+    return OK;
+}
+
+static int look_for_other(struct run_state *state, struct error *error)
+{
+    struct scorer next;
+    struct engine_options options;
+    return run_follow_next(state->follow, &next, &options) ? take_over(state, &next, &options, error) : OK;
+}
+
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error)
 {
     bool large = events->length > LIMIT_DURABLE_ROWS;
-    int rc = OK;
+    int rc = look_for_other(state, error);
+    if (rc != OK)
+        return rc;
     if (state->looks && large)
         return error_set(error, CODE_USAGE, "--batch: at most %d events at once with --dedupe",
                          LIMIT_DURABLE_ROWS);
@@ -422,15 +481,10 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
                         const struct engine_options *options, struct error *error)
 {
     struct scorer *scorer = state->scorer;
-    char identity[FILE_SHA256_SIZE];
+    struct described described;
     struct durable_recovery recovery;
     const char *sync = argument_text(arguments, "fsync");
-    char name[PATH_MAX];
-    scorer_identity(scorer, options, identity);
-    scorer_name(scorer, name, sizeof name);
-    struct durable_version version = {
-        scorer->version.plan,     scorer->version.model, scorer_rules(arguments, scorer), name, identity,
-        scorer->version.directory};
+    describe(arguments, scorer, options, &described);
     struct run_backfill backfill;
     bool fills = run_backfill_init(arguments, plan_events(scorer->version.plan), &backfill);
     struct durable_options how = {.directory = argument_text(arguments, "state"),
@@ -443,7 +497,7 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
                                   .snapshot_bytes = (uint64_t)argument_integer(arguments, "snapshot-every"),
                                   .retain_bytes = (uint64_t)argument_integer(arguments, "retain"),
                                   .backfill = fills ? &backfill.hooks : NULL};
-    int rc = durable_open(&version, &how, &state->durable, &recovery, error);
+    int rc = durable_open(&described.version, &how, &state->durable, &recovery, error);
     run_backfill_done(&backfill);
     if (rc != OK)
         return rc;
@@ -462,6 +516,7 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
     state->scorer = scorer;
     state->arguments = arguments;
     state->letters = *letters;
+    state->plan = plan_ref(scorer->version.plan);
     state->looks = argument_integer(arguments, "dedupe") > 0;
     state->file = -1;
     buffer_init(&state->lines, LINES_MOST);
@@ -474,6 +529,8 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
         rc = note(state, error);
     if (rc == OK)
         rc = run_labels_open(arguments, scorer->version.plan, state->durable, &state->labels, error);
+    if (rc == OK)
+        rc = run_follow_start(arguments, scorer, options, &state->follow, error);
     if (rc != OK) {
         run_state_close(state, rc, error);
         return rc;
@@ -487,6 +544,7 @@ int run_state_close(struct run_state *state, int rc, struct error *error)
     struct error own = {0};
     if (!state)
         return rc;
+    run_follow_stop(state->follow);
     /* Also after a failure of the input: what was taken goes out. */
     int closed = state->durable && !durable_failed(state->durable) ? emit_all(state, &own) : OK;
     if (closed == OK && state->sink && rc == OK)
@@ -498,6 +556,7 @@ int run_state_close(struct run_state *state, int rc, struct error *error)
     }
     state->scorer->engine = NULL;
     scorer_close(&state->former);
+    plan_unref(state->plan);
     if (rc == OK && closed != OK) {
         rc = closed;
         if (error)

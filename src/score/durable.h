@@ -124,6 +124,11 @@ int durable_look(struct durable *durable, const struct table *events, uint8_t *r
  * CODE_NO_SPACE: nothing was taken. */
 int durable_take(struct durable *durable, const struct table *events, struct durable_batch *batch,
                  struct decisions *ret, struct error *error);
+/* Another version of the same plan decides from the next event on; of the options, those of the windows stay.
+ * After CODE_CONFLICT (another plan), CODE_NO_SPACE and whatever leaves durable_failed false, nothing has
+ * changed. */
+int durable_switch(struct durable *durable, const struct durable_version *version,
+                   const struct engine_options *options, struct error *error);
 int durable_commit(struct durable *durable, uint64_t position, struct error *error);
 /* Asks that all up to `position` be committed soon, and says up to where all is. */
 uint64_t durable_committed(struct durable *durable, uint64_t position);

@@ -341,6 +341,7 @@ int durable_open(const struct durable_version *version, const struct durable_opt
         durable_abandon(durable);
         return rc;
     }
+    durable->options.backfill = NULL; /* the caller's */
     if (ret_recovery)
         *ret_recovery = recovery;
     *ret = durable;
