@@ -41,6 +41,7 @@ struct job {
     uint64_t first_differing;
     struct tally all, fraud;
     int64_t labelled;
+    struct label_truth *truth; /* what labels of the journal say; NULL: events speak for themselves */
     struct buffer body, line;
     FILE *out;
     char staging[PATH_MAX];
@@ -264,6 +265,23 @@ static bool in_span(const struct job *job, const struct table *events, int64_t i
     return time >= span.from_us && time < span.to_us;
 }
 
+/* 1: a fraud, 0: none, -1: nobody knows. */
+static int known_fraud(const struct job *job, const struct table *events, int64_t i)
+{
+    if (job->label < 0)
+        return -1;
+    if (job->truth) {
+        int id = plan_id_column(replay_plan(job->replay));
+        return label_truth_find(job->truth,
+                                id_key_of(&events->columns[id], &events->schema->fields[id].type, i));
+    }
+    const struct column *label = &events->columns[job->label];
+    const struct type *type = &events->schema->fields[job->label].type;
+    if (column_is_null(label, i))
+        return -1;
+    return type->id == TYPE_BOOLEAN ? column_boolean(label, i) : column_double(label, type, i) != 0;
+}
+
 static int compare_previewed(struct job *job, const struct replayed *replayed, const struct decisions *now,
                              struct error *error)
 {
@@ -273,7 +291,7 @@ static int compare_previewed(struct job *job, const struct replayed *replayed, c
         int a = then->decisions[i], b = now->decisions[i];
         if (!in_span(job, events, i))
             continue;
-        const struct column *label = job->label >= 0 ? &events->columns[job->label] : NULL;
+        int fraud = known_fraud(job, events, i);
         double amount =
             job->amount >= 0 && !column_is_null(&events->columns[job->amount], i)
                 ? column_double(&events->columns[job->amount], &events->schema->fields[job->amount].type, i)
@@ -281,14 +299,9 @@ static int compare_previewed(struct job *job, const struct replayed *replayed, c
         job->compared++;
         job->matrix[word_of(a)][word_of(b)]++;
         count(&job->all, amount, a, b);
-        if (label && !column_is_null(label, i)) {
-            const struct type *type = &events->schema->fields[job->label].type;
-            bool fraud =
-                type->id == TYPE_BOOLEAN ? column_boolean(label, i) : column_double(label, type, i) != 0;
-            job->labelled++;
-            if (fraud)
-                count(&job->fraud, amount, a, b);
-        }
+        job->labelled += fraud >= 0;
+        if (fraud == 1)
+            count(&job->fraud, amount, a, b);
         if (a == b)
             continue;
         job->differing++;
@@ -332,13 +345,20 @@ static int replay_all(struct job *job, struct error *error)
             rc = take_switch(job, &replayed, error);
             continue;
         }
+        if (replayed.labels) {
+            rc = replay_learn(job->replay, job->then.engine, replayed.labels, error);
+            continue;
+        }
         const struct table *events = replayed.events;
         if (job->mapped.schema && !job->remap.same) {
             rc = remap_rows(&job->remap, events, &job->mapped, error);
             events = &job->mapped;
         }
+        replay_number(job->then.engine, replayed.seq);
         if (rc == OK)
             rc = engine_take(job->then.engine, events, &now, error);
+        if (rc == OK)
+            rc = replay_taken(job->replay, job->then.engine, events, replayed.seq, error);
         if (rc == OK && job->preview)
             rc = compare_previewed(job, &replayed, &now, error);
         else if (rc == OK)
@@ -487,6 +507,8 @@ static int begin(struct job *job, struct error *error)
         rc = open_decider(job, error);
     if (rc == OK && argument_given(job->arguments, "model"))
         rc = map_events(job, error);
+    if (rc == OK && job->preview)
+        rc = replay_truth(job->replay, &job->truth, error);
     return rc == OK ? open_out(job, error) : rc;
 }
 
@@ -516,6 +538,7 @@ static int run(const struct arguments *arguments, struct error *error)
     rules_unref(job.rules);
     remap_done(&job.remap);
     table_done(&job.mapped);
+    label_truth_free(job.truth);
     replay_close(job.replay);
     buffer_done(&job.body);
     buffer_done(&job.line);

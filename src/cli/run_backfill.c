@@ -89,7 +89,8 @@ struct engine_options run_version_options(const struct arguments *arguments,
 {
     return (struct engine_options){.state = {.threads = pipe_threads(arguments),
                                              .lateness_us = version->lateness_us,
-                                             .memory = pipe_memory(arguments)},
+                                             .memory = pipe_memory(arguments),
+                                             .learns = version->learns},
                                    .reasons = (int)version->reasons,
                                    .explain_from = version->explain_from,
                                    .threshold = version->threshold};

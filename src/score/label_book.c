@@ -122,6 +122,11 @@ int label_book_new(struct plan *plan, struct schema *labels, const struct state 
                    struct label_book **ret, struct error *error)
 {
     const struct schema *events = plan_events(plan);
+    if (schema_find(events, labels->fields[LABEL_ID].name) < 0 || plan_time_column(plan) < 0)
+        return error_set(
+            error, CODE_CONFLICT,
+            "labels go by %s and by the time of events, and the plan's table %s does not have both",
+            labels->fields[LABEL_ID].name, plan_table_name(plan));
     struct label_book *book = memory_new(1, sizeof *book);
     if (!book)
         return no_memory(error);

@@ -18,6 +18,8 @@ struct replay {
     struct plan *plan;
     struct table events;
     struct decided decided;
+    struct replay_labels labels;
+    struct label_rows told;        /* the labels of the last record */
     uint64_t events_seq, position; /* position: of the last record */
     uint64_t from_files;           /* events that were, when the plan changed last */
     bool opened, has_events;
@@ -165,6 +167,7 @@ void replay_close(struct replay *replay)
     if (!replay)
         return;
     decided_done(&replay->decided);
+    replay_labels_done(&replay->labels);
     table_done(&replay->events);
     plan_unref(replay->plan);
     journal_reader_free(replay->reader);
@@ -211,7 +214,10 @@ static int use_plan(struct replay *replay, struct piece sql, struct error *error
     decided_done(&replay->decided);
     replay->events = (struct table){0};
     replay->has_events = false;
-    rc = table_init(&replay->events, plan_events(plan), error);
+    if (replay->version.learns)
+        rc = replay_labels_plan(&replay->labels, plan, error);
+    if (rc == OK)
+        rc = table_init(&replay->events, plan_events(plan), error);
     return rc == OK ? decided_init(&replay->decided, plan_features(plan), error) : rc;
 }
 
@@ -255,6 +261,9 @@ int replay_change(struct replay *replay, const struct engine *before, struct mod
     if (rc == OK) {
         *ret = durable.engine;
         durable.engine = NULL;
+        label_book_free(replay->labels.book);
+        replay->labels.book = durable.labels;
+        durable.labels = NULL;
     }
     durable_forget(&durable);
     return rc;
@@ -264,6 +273,12 @@ int replay_prepare(struct replay *replay, struct engine *engine, struct error *e
 {
     struct snapshot_loading loading = {0};
     bool found;
+    if (replay->version.learns) {
+        int made = label_book_new(engine_plan(engine), replay->labels.rows.schema, engine_state(engine),
+                                  replay->version.lateness_us, &replay->labels.book, error);
+        if (made != OK)
+            return made;
+    }
     if (!replay->base)
         return OK;
     if (strcmp(plan_hash(engine_plan(engine)), plan_hash(replay->plan)) != 0)
@@ -277,9 +292,40 @@ int replay_prepare(struct replay *replay, struct engine *engine, struct error *e
         rc = snapshot_next(loading.reader, &found, &loading.block, error);
     loading.at = loading.block.size;
     if (rc == OK)
+        rc = snapshot_read_labels(&loading, replay->labels.book, error);
+    if (rc == OK)
         rc = engine_load(engine, snapshot_read_state, &loading, error);
     snapshot_reader_free(loading.reader);
     return rc;
+}
+
+void replay_number(struct engine *engine, uint64_t seq)
+{
+    state_set_arrival(engine_windows(engine), (int64_t)seq);
+}
+
+int replay_taken(struct replay *replay, struct engine *engine, const struct table *events, uint64_t seq,
+                 struct error *error)
+{
+    struct label_book *book = replay->labels.book;
+    int rc = book ? label_book_take(book, engine_windows(engine), events, seq, error) : OK;
+    if (book)
+        label_book_forget_lost(book);
+    return rc;
+}
+
+int replay_learn(struct replay *replay, struct engine *engine, const struct label_rows *labels,
+                 struct error *error)
+{
+    return label_book_learn(replay->labels.book, engine_windows(engine), labels, error);
+}
+
+int replay_truth(const struct replay *replay, struct label_truth **ret, struct error *error)
+{
+    *ret = NULL;
+    if (!replay->version.learns || plan_label_column(replay->plan) < 0)
+        return OK;
+    return label_truth_new(replay->journal, replay->plan, ret, error);
 }
 
 /* A switch; where it is to another plan, its records follow. */
@@ -331,6 +377,11 @@ static int take_record(struct replay *replay, const struct record *record, struc
                                  .decided = &replay->decided,
                                  .body = {record->body, record->size}};
         return rc;
+    case RECORD_LABELS:
+        rc = replay_labels_read(&replay->labels, record, error);
+        replay->told = (struct label_rows){&replay->labels.rows, replay->labels.speaks};
+        *ret = (struct replayed){.seq = record->seq, .labels = &replay->told};
+        return rc;
     case RECORD_SWITCH:
         return take_switch(replay, record, ret, error);
     case RECORD_POSITION:
@@ -352,7 +403,7 @@ int replay_next(struct replay *replay, bool *ret_found, struct replayed *ret, st
         if (rc != OK)
             error_prefix(error, "%s, record %llu", replay->directory.journal,
                          (unsigned long long)record.position);
-        if (rc != OK || ret->events || ret->version)
+        if (rc != OK || ret->events || ret->labels || ret->version)
             return rc;
     }
 }

@@ -13,6 +13,7 @@
 #define SHRIKE_SCORE_REPLAY_H
 
 #include "score/durable.h"
+#include "score/replay_labels.h"
 
 struct replay;
 
@@ -43,12 +44,26 @@ int replay_change(struct replay *replay, const struct engine *before, struct mod
                   const struct durable_backfill *backfill, struct engine **ret, struct error *error);
 uint64_t replay_first_seq(const struct replay *replay);
 
-/* Either the events of a record and what was decided about them, or a switch: other fields are then NULL. */
+/* Before and behind each engine_take of events that the journal has from `seq` on. `events` as the engine
+ * took them. */
+void replay_number(struct engine *engine, uint64_t seq);
+int replay_taken(struct replay *replay, struct engine *engine, const struct table *events, uint64_t seq,
+                 struct error *error);
+/* Tells the engine labels where the journal has them. */
+int replay_learn(struct replay *replay, struct engine *engine, const struct label_rows *labels,
+                 struct error *error);
+/* What the journal's labels say in the end; *ret is NULL where labels do not come by themselves, or say
+ * nothing of the plan's label. */
+int replay_truth(const struct replay *replay, struct label_truth **ret, struct error *error);
+
+/* Either the events of a record and what was decided about them, or labels, or a switch: other fields are
+ * then NULL. */
 struct replayed {
     uint64_t seq;
     const struct table *events;
     const struct decided *decided;
     struct piece body; /* of the record of decisions, as it is in the journal */
+    const struct label_rows *labels;
     const struct switch_record *version;
     bool other_plan; /* of that switch */
 };

@@ -235,3 +235,39 @@ def test_what_is_refused(project, tmp_path):
             assert result.returncode != 0 and words in result.stderr, (words, result.stderr)
     result = project.run("events.jsonl", [tmp_path / "absent.csv"], tmp_path / "bad.jsonl", check=False)
     assert result.returncode != 0 and "absent.csv" in result.stderr
+
+
+def test_replays_follow_the_labels(project, tmp_path):
+    """To the bit; and what others would have decided is counted by what labels say, not events."""
+    state = tmp_path / "state"
+    project.run("events.jsonl", "labels.csv", tmp_path / "out.jsonl", "--state", state,
+                "--snapshot-every", "40KiB")
+    result = project.shrike("replay", "--state", state)
+    assert "3000 decisions, from event 1 on: all the same to the bit" in result.stdout
+    (tmp_path / "rules.sql").write_text(
+        "SELECT CASE WHEN amount > 25 THEN 'review' ELSE 'approve' END AS decision FROM scored")
+    result = project.shrike("replay", "--state", state, "--rules", tmp_path / "rules.sql", "--json")
+    found = json.loads(result.stdout)
+    last = project.events[-1]["minute"]
+    ends = {}
+    for event, value, minute in sorted(project.known, key=lambda label: label[2]):
+        if minute <= last:
+            ends[event] = value
+    amounts = {event["id"]: event["amount"] for event in project.events}
+    frauds = [event for event, value in ends.items() if value]
+    assert found["labelled"] == len(ends) < 3000 and found["fraud"]["events"] == len(frauds)
+    assert found["fraud"]["alerts_now"] == sum(amounts[event] > 25 for event in frauds)
+    # A version with another plan is told them, too.
+    (project.folder / "other.sql").write_text(PLAN.replace("INTERVAL 4 HOUR", "INTERVAL 9 HOUR"))
+    (project.folder / "odd.sql").write_text(
+        "SELECT CASE WHEN frauds % 2 = 1 THEN 'review' ELSE 'approve' END AS decision FROM scored")
+    project.shrike("train", "--name", "o", "--plan", "other.sql", "--rules", "odd.sql",
+                   "--in", "events.jsonl", "--labels", "labels.csv", "--split", "stratified",
+                   "--rounds", "3", "--threads", "1")
+    project.shrike("run", "models:/o/1", "--source", "events.jsonl", "--labels", "labels.csv", "--sink",
+                   tmp_path / "other.jsonl")
+    project.shrike("replay", "--state", state, "--model", "models:/o/1", "--out", tmp_path / "changed.jsonl")
+    then = {row["id"]: row["decision"] for row in project.decisions}
+    now = {row["id"]: row["decision"] for row in project.decided(tmp_path / "other.jsonl")}
+    changed = {row["id"]: row["now"] for row in rows_of(tmp_path / "changed.jsonl")}
+    assert changed == {event: decision for event, decision in now.items() if decision != then[event]} != {}

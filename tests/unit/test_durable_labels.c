@@ -12,6 +12,8 @@
 
 #include "model/linear.h"
 #include "score/durable.h"
+#include "score/ids.h"
+#include "score/replay.h"
 #include "table/json_rows.h"
 #include "unit/crash_disk.h"
 
@@ -36,6 +38,7 @@ struct fixture {
     struct decisions decisions;
     struct error error;
     int64_t lateness;
+    uint64_t segment_bytes;
     bool learns;
 };
 
@@ -66,6 +69,7 @@ static int open_durable(struct fixture *fixture)
         .directory = "/state",
         .engine = {.state = {.threads = 1, .lateness_us = fixture->lateness, .learns = fixture->learns},
                    .threshold = NAN},
+        .segment_bytes = fixture->segment_bytes,
         .in_process = true};
     return durable_open(&version, &options, &fixture->durable, NULL, &fixture->error);
 }
@@ -402,6 +406,80 @@ static void test_a_full_disk_takes_no_label(void **unused)
     stop(&fixture);
 }
 
+/* Where the journal no longer has what came first, a replay begins with what a snapshot knew of labels. */
+static void test_a_replay_begins_in_the_middle(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    struct replay *replay;
+    struct replayed replayed;
+    struct engine *engine;
+    struct decisions now;
+    struct label_truth *truth;
+    struct buffer again;
+    bool found = true;
+    char line[160];
+    int64_t decided = 0, told = 0;
+    start(&fixture, plan_text, 5);
+    durable_abandon(fixture.durable);
+    crash_disk_free(fixture.disk);
+    fixture.disk = crash_disk_new(1);
+    fixture.segment_bytes = 4096;
+    must(&fixture, open_durable(&fixture));
+    for (int i = 0; i < 600; i++) {
+        /* Of the event ten before, or of the next one. */
+        snprintf(line, sizeof line, "{\"id\":\"tx %d\",\"y\":%d,\"when it arrived\":%d}",
+                 i % 3 ? i - 10 : i + 1, i % 5 == 0, i);
+        learn(&fixture, true, false, line);
+        snprintf(line, sizeof line, "{\"id\":\"tx %d\",\"ts\":%d,\"shop\":\"a\"}", i, i);
+        take(&fixture, line);
+        if (i % 150 == 100)
+            must(&fixture, durable_snapshot(fixture.durable, true, &fixture.error));
+    }
+    must(&fixture, durable_close(fixture.durable, &fixture.error));
+    fixture.durable = NULL;
+    must(&fixture, replay_open(crash_disk_io(fixture.disk), "/state", &replay, &fixture.error));
+    must(&fixture, replay_start(replay, &fixture.error));
+    assert_true(replay_first_seq(replay) > 1 && replay_version(replay)->learns);
+    struct engine_options options = {.state = {.threads = 1, .lateness_us = 5, .learns = true},
+                                     .threshold = NAN};
+    must(&fixture, engine_new(fixture.plan, fixture.model, NULL, &options, &engine, &fixture.error));
+    must(&fixture, replay_prepare(replay, engine, &fixture.error));
+    must(&fixture, replay_truth(replay, &truth, &fixture.error));
+    buffer_init(&again, 1 << 20);
+    for (;;) {
+        must(&fixture, replay_next(replay, &found, &replayed, &fixture.error));
+        if (!found)
+            break;
+        if (replayed.labels) {
+            told += replayed.labels->rows->length;
+            must(&fixture, replay_learn(replay, engine, replayed.labels, &fixture.error));
+        }
+        if (!replayed.events)
+            continue;
+        replay_number(engine, replayed.seq);
+        must(&fixture, engine_take(engine, replayed.events, &now, &fixture.error));
+        must(&fixture, replay_taken(replay, engine, replayed.events, replayed.seq, &fixture.error));
+        buffer_clear(&again);
+        record_decisions(replayed.decided->version, replayed.seq, &now, &again);
+        assert_int_equal(again.size, replayed.body.size);
+        assert_memory_equal(again.data, replayed.body.data, again.size);
+        decided++;
+    }
+    assert_true(decided > 30 && decided < 600 && told > 30);
+    read_rows(&fixture.events, EVENT("tx 580", 1) "\n" EVENT("tx 583", 1) "\n" EVENT("nobody", 1));
+    for (int64_t i = 0; i < 3; i++) {
+        struct id_key key = id_key_of(&fixture.events.columns[0], &fixture.events.schema->fields[0].type, i);
+        static const int expected[] = {1, 0, -1}; /* as i = 590 says against 579, and 593 */
+        assert_int_equal(label_truth_find(truth, key), expected[i]);
+    }
+    label_truth_free(truth);
+    buffer_done(&again);
+    engine_free(engine);
+    replay_close(replay);
+    stop(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_a_state_kept_otherwise_is_refused),
         cmocka_unit_test(test_plans_that_labels_cannot_reach_are_refused),
         cmocka_unit_test(test_a_full_disk_takes_no_label),
+        cmocka_unit_test(test_a_replay_begins_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
