@@ -43,7 +43,7 @@ static inline struct memory_file *memory_put(const char *path, const void *data,
     int i = memory_find("");
     if (i < 0)
         abort();
-    snprintf(memory_files[i].path, sizeof memory_files[i].path, "%s", path);
+    snprintf(memory_files[i].path, sizeof memory_files[i].path, "%.63s", path);
     memory_resize(&memory_files[i], size);
     if (size)
         memcpy(memory_files[i].data, data, size);

@@ -1,0 +1,1 @@
+SELECT CASE WHEN count(*) > 3 THEN 'decline' END AS decision FROM scored

@@ -1,0 +1,1 @@
+SELECT 'maybe' AS decision FROM scored

@@ -1,0 +1,1 @@
+SELECT y AS decision, sum(n) OVER () > 2 AS w FROM scored WHERE amount > 1
