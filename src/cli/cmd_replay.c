@@ -15,6 +15,7 @@
 #include "cli/pipe.h"
 #include "cli/run_backfill.h"
 #include "cli/scored.h"
+#include "score/erasing.h"
 #include "score/replay.h"
 #include "table/json_rows.h"
 #include "table/remap.h"
@@ -38,6 +39,8 @@ struct job {
     int label, amount; /* columns of the events, or -1 */
     bool preview;
     int64_t matrix[WORDS][WORDS], compared, differing;
+    int64_t erased, touched; /* events that are gone; batches decided while they were in the windows */
+    int64_t open;            /* those whose erasure is yet to come */
     uint64_t first_differing;
     struct tally all, fraud;
     int64_t labelled;
@@ -315,7 +318,7 @@ static int compare_previewed(struct job *job, const struct replayed *replayed, c
 }
 
 /* A plain replay is compared as the journal has it: features, scores, decisions, rules and reasons to the
- * bit. */
+ * bit. What was decided while events that are gone now were in the windows cannot be the same. */
 static void compare_bits(struct job *job, const struct replayed *replayed, const struct decisions *now)
 {
     buffer_clear(&job->body);
@@ -325,14 +328,97 @@ static void compare_bits(struct job *job, const struct replayed *replayed, const
     job->compared += now->n;
     if (same)
         return;
-    if (!job->differing++)
+    if (job->open)
+        job->touched += now->n;
+    else if (!job->differing++)
         job->first_differing = replayed->seq;
+}
+
+static int take_whole(struct job *job, const struct replayed *replayed, struct error *error)
+{
+    const struct table *events = replayed->events;
+    struct decisions now;
+    int rc = OK;
+    if (job->mapped.schema && !job->remap.same) {
+        rc = remap_rows(&job->remap, events, &job->mapped, error);
+        events = &job->mapped;
+    }
+    replay_number(job->then.engine, replayed->seq);
+    if (rc == OK)
+        rc = engine_take(job->then.engine, events, &now, error);
+    if (rc == OK)
+        rc = replay_taken(job->replay, job->then.engine, events, replayed->seq, error);
+    if (rc == OK && job->preview)
+        rc = compare_previewed(job, replayed, &now, error);
+    else if (rc == OK)
+        compare_bits(job, replayed, &now);
+    return rc;
+}
+
+/* Rows [from, to), of a batch that has lost others. */
+static int take_part(struct job *job, const struct replayed *replayed, int64_t from, int64_t to,
+                     struct error *error)
+{
+    const struct decisions *decisions = &replayed->decided->decisions;
+    struct replayed part = *replayed;
+    struct table events = {0};
+    struct decided decided = {0};
+    struct buffer body;
+    buffer_init(&body, LIMIT_JOURNAL_RECORD);
+    int rc = table_init(&events, replayed->events->schema, error);
+    if (rc == OK)
+        rc = decided_init(&decided, decisions->features->schema, error);
+    if (rc == OK)
+        rc = table_append(&events, replayed->events, from, to - from, error);
+    if (rc == OK)
+        rc = decided_copy(decisions, from, to - from, &decided, error);
+    if (rc == OK) {
+        decided.version = replayed->decided->version;
+        part.events = &events;
+        part.decided = &decided;
+        part.seq += (uint64_t)from;
+        record_decisions(decided.version, part.seq, &decided.decisions, &body);
+        part.body = (struct piece){body.data, (uint32_t)body.size};
+        rc = buffer_check(&body, "decisions", error);
+    }
+    if (rc == OK)
+        rc = take_whole(job, &part, error);
+    buffer_done(&body);
+    decided_done(&decided);
+    table_done(&events);
+    return rc;
+}
+
+static int take_events(struct job *job, const struct replayed *replayed, struct error *error)
+{
+    const struct table *events = replayed->events;
+    int rc = OK;
+    if (!events_have_erased(events))
+        return take_whole(job, replayed, error);
+    for (int64_t from = 0, to; rc == OK && from < events->length; from = to) {
+        for (to = from; to < events->length && !event_is_erased(events, to);)
+            to++;
+        if (to > from)
+            rc = take_part(job, replayed, from, to, error);
+        for (; to < events->length && event_is_erased(events, to); to++) {
+            job->erased++;
+            job->open++;
+        }
+    }
+    return rc;
+}
+
+/* Those that are gone are no longer missed from here on. */
+static int take_erasure(struct job *job, const struct erasure_record *erasure, struct error *error)
+{
+    for (uint32_t i = 0; erasure->done && i < erasure->n; i++)
+        job->open -= erasure_seq(erasure, i) >= replay_first_seq(job->replay);
+    return replay_forget(job->replay, erasure, job->then.engine, error);
 }
 
 static int replay_all(struct job *job, struct error *error)
 {
     struct replayed replayed;
-    struct decisions now;
     struct progress progress;
     bool found = true;
     int rc = OK;
@@ -349,20 +435,11 @@ static int replay_all(struct job *job, struct error *error)
             rc = replay_learn(job->replay, job->then.engine, replayed.labels, error);
             continue;
         }
-        const struct table *events = replayed.events;
-        if (job->mapped.schema && !job->remap.same) {
-            rc = remap_rows(&job->remap, events, &job->mapped, error);
-            events = &job->mapped;
+        if (replayed.erasure) {
+            rc = take_erasure(job, replayed.erasure, error);
+            continue;
         }
-        replay_number(job->then.engine, replayed.seq);
-        if (rc == OK)
-            rc = engine_take(job->then.engine, events, &now, error);
-        if (rc == OK)
-            rc = replay_taken(job->replay, job->then.engine, events, replayed.seq, error);
-        if (rc == OK && job->preview)
-            rc = compare_previewed(job, &replayed, &now, error);
-        else if (rc == OK)
-            compare_bits(job, &replayed, &now);
+        rc = take_events(job, &replayed, error);
         progress_add(&progress, replayed.events->length);
     }
     progress_stop(&progress);
@@ -457,16 +534,22 @@ static int conclude(const struct job *job, struct error *error)
         return OK;
     }
     if (json)
-        printf("{\"decisions\":%lld,\"first\":%" PRIu64 ",\"equal\":%s}\n", (long long)job->compared,
-               replay_first_seq(job->replay), job->differing ? "false" : "true");
+        printf("{\"decisions\":%lld,\"first\":%" PRIu64 ",\"equal\":%s,\"erased\":%lld,\"touched\":%lld}\n",
+               (long long)job->compared, replay_first_seq(job->replay), job->differing ? "false" : "true",
+               (long long)job->erased, (long long)job->touched);
     if (job->differing)
         return error_set(error, CODE_MISMATCH,
                          "the batch of event %" PRIu64
                          " comes out otherwise than it was decided, and %lld more",
                          job->first_differing, (long long)job->differing - 1);
-    if (!json)
-        printf("%lld decisions, from event %" PRIu64 " on: all the same to the bit\n",
-               (long long)job->compared, replay_first_seq(job->replay));
+    if (json)
+        return OK;
+    printf("%lld decisions, from event %" PRIu64 " on: all the same to the bit\n",
+           (long long)(job->compared - job->touched), replay_first_seq(job->replay));
+    if (job->erased)
+        printf("%lld events are erased; %lld others were decided with them in the windows, and cannot be "
+               "compared\n",
+               (long long)job->erased, (long long)job->touched);
     return OK;
 }
 

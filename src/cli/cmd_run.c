@@ -391,6 +391,13 @@ static const struct option options[] = {
      .argument = "SIZE",
      .fallback = "64GiB",
      .text = "With --state: keep so much journal for replay, beyond what a restart needs."},
+    {.name = "erase-within",
+     .kind = OPTION_DURATION,
+     .argument = "DURATION",
+     .fallback = "30d",
+     .text =
+         "With --state: how long after `shrike erase --later` the bytes of erased events may stay in journal "
+         "and snapshots."},
     {.name = "batch",
      .kind = OPTION_INTEGER,
      .argument = "N",

@@ -19,6 +19,7 @@ extern const struct command command_models_alias;
 extern const struct command command_models_stage;
 extern const struct command command_models_rm;
 extern const struct command command_score;
+extern const struct command command_erase;
 extern const struct command command_replay;
 extern const struct command command_run;
 

@@ -88,6 +88,7 @@ struct engine_options run_version_options(const struct arguments *arguments,
                                           const struct switch_record *version)
 {
     return (struct engine_options){.state = {.threads = pipe_threads(arguments),
+                                             .forgets = true,
                                              .lateness_us = version->lateness_us,
                                              .memory = pipe_memory(arguments),
                                              .learns = version->learns},

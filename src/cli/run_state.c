@@ -50,6 +50,7 @@ struct run_state {
     uint64_t seq, bytes; /* of the last decision that is out; the file's length */
     uint64_t noted_seq, noted_bytes;
     int64_t noted_ns;
+    int64_t erase_within_us;
     uint64_t asked; /* whose first decision is looked for */
 };
 
@@ -68,6 +69,30 @@ static int write_all(struct run_state *state, const char *data, size_t size, str
     return OK;
 }
 
+/* Erased events that have waited long enough go. */
+static int carry_out_due(struct run_state *state, struct error *error)
+{
+    uint64_t segments;
+    int64_t since;
+    bool waits;
+    int rc = durable_erasures_wait(state->durable, &waits, &since, error);
+    if (rc != OK || !waits || clock_wall_us() - since < state->erase_within_us)
+        return rc;
+    struct error own = {0};
+    rc = durable_carry_out(state->durable, &segments, &own);
+    if (rc == CODE_NO_SPACE) {
+        log_line(LOG_WARNING, "erased events are still on the disk: %s", own.message);
+        return OK;
+    }
+    if (rc != OK && error)
+        *error = own;
+    if (rc == OK)
+        log_line(LOG_INFO,
+                 "erased events are gone from the disk; %llu segments of the journal were rewritten",
+                 (unsigned long long)segments);
+    return rc;
+}
+
 /* Notes in the journal what the sink has. */
 static int note(struct run_state *state, struct error *error)
 {
@@ -78,7 +103,8 @@ static int note(struct run_state *state, struct error *error)
     state->noted_seq = state->seq;
     state->noted_bytes = state->bytes;
     state->noted_ns = clock_monotonic_ns();
-    return durable_reached(state->durable, state->sink, state->seq, state->grows ? state->bytes : 0, error);
+    int rc = durable_reached(state->durable, state->sink, state->seq, state->grows ? state->bytes : 0, error);
+    return rc == OK ? carry_out_due(state, error) : rc;
 }
 
 /* Writes what waits for nothing any more. */
@@ -134,7 +160,7 @@ static int put_lines(struct run_state *state, const struct scorer *scorer, const
                      const struct decisions *decisions, uint64_t seq, uint64_t from, struct error *error)
 {
     for (int64_t i = 0; i < decisions->n; i++) {
-        if (seq + (uint64_t)i < from)
+        if (seq + (uint64_t)i < from || decisions->decisions[i] == DECISION_ERASED)
             continue;
         scored_json(scorer, events, decisions, i, (int64_t)(seq + (uint64_t)i), &state->lines);
         buffer_text(&state->lines, "\n");
@@ -520,7 +546,10 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
     state->looks = argument_integer(arguments, "dedupe") > 0;
     state->file = -1;
     buffer_init(&state->lines, LINES_MOST);
+    state->erase_within_us = argument_integer(arguments, "erase-within");
     int rc = open_durable(arguments, state, options, error);
+    if (rc == OK)
+        rc = carry_out_due(state, error);
     if (rc == OK)
         rc = open_sink(state, argument_text(arguments, "sink"), error);
     if (rc == OK)

@@ -95,11 +95,14 @@ static void step_order(struct state *state)
     find_times(state);
     for (int64_t i = 0; i < state->n; i++) {
         int64_t time = state->times[i];
+        state->marks[state->from + i] = 0;
         if (state->wanted && !state->wanted[i]) {
             state->counters.filtered++;
         } else if (state->started && time < state->high_water) {
+            bool too_late = time < state->high_water - state->options.lateness_us;
             state->counters.late++;
-            state->counters.too_late += time < state->high_water - state->options.lateness_us;
+            state->counters.too_late += too_late;
+            state->marks[state->from + i] |= too_late ? STATE_TOO_LATE : 0;
         } else {
             state->high_water = time;
             state->started = true;
@@ -428,9 +431,10 @@ int state_take(struct state *state, const struct table *events, struct table *re
         rc = prepare_features(ret_features, events->length, error);
     if (rc != OK)
         return rc;
-    if (state->wanted && !memory_grow(&state->filtered, &state->filtered_capacity, (size_t)events->length, 1))
-        return error_set(error, CODE_MEMORY, "no memory for a batch");
-    if (state->entered && !memory_grow(&state->entered, &state->entered_capacity, (size_t)events->length, 1))
+    size_t rows = (size_t)events->length;
+    if ((state->wanted && !memory_grow(&state->filtered, &state->filtered_capacity, rows, 1)) ||
+        !memory_grow(&state->marks, &state->marks_capacity, rows, 1) ||
+        (state->entered && !memory_grow(&state->entered, &state->entered_capacity, rows, 1)))
         return error_set(error, CODE_MEMORY, "no memory for a batch");
     state->events = events;
     if (state->learning)
@@ -657,6 +661,7 @@ void state_free(struct state *state)
     free(state->wanted);
     free(state->filtered);
     free(state->entered);
+    free(state->marks);
     learning_free(state->learning);
     free(state->after);
     free(state->roots);

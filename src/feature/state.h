@@ -98,6 +98,9 @@ const uint8_t *state_entered(const struct state *state);
 /* For how long after an event a label of it can matter: the longest frame with a start over a late column,
  * and the longest time until such a column is its DEFAULT. *ret_endless: is there a frame without a start? */
 int64_t state_learns_for(const struct state *state, bool *ret_endless);
+/* Per row of the last batch: enum state_mark, together. */
+enum state_mark { STATE_TOO_LATE = 1 };
+const uint8_t *state_marks(const struct state *state);
 /* Does state_learn look at a column of the events? */
 bool state_learns_from(const struct state *state, int column);
 

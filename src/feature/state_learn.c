@@ -317,6 +317,11 @@ int64_t state_learns_for(const struct state *state, bool *ret_endless)
     return after + (state->learning ? state->learning->longest : 0);
 }
 
+const uint8_t *state_marks(const struct state *state)
+{
+    return state->marks;
+}
+
 bool state_learns_from(const struct state *state, int column)
 {
     return state->learning && state->learning->columns[column];

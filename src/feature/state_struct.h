@@ -27,8 +27,9 @@ struct state {
     uint8_t *wanted;         /* SLICE: WHERE is true; NULL without WHERE */
     uint8_t *filtered;       /* per row of the last batch: it is not; NULL without WHERE */
     size_t filtered_capacity;
-    uint8_t
-        *entered; /* per row of the last batch: it is in the windows; NULL unless options.learns or forgets */
+    uint8_t *marks; /* per row of the last batch: enum state_mark */
+    size_t marks_capacity;
+    uint8_t *entered; /* per row of the last batch: it is in the windows; NULL unless they learn or forget */
     size_t entered_capacity;
     int64_t arrival; /* number of the next event to arrive */
     struct learning *learning; /* NULL unless options.learns */

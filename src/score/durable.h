@@ -30,7 +30,8 @@
 
 struct durable;
 
-/* What decides. Texts are copied. */
+/* What decides. Texts are copied. Without a model nothing is decided, and whoever decided before stays noted:
+ * for erasures. */
 struct durable_version {
     struct plan *plan;
     struct model *model;
@@ -72,7 +73,7 @@ struct durable_options {
     uint64_t segment_bytes;  /* 0: LIMIT_JOURNAL_SEGMENT */
     uint64_t snapshot_bytes; /* of the journal between two snapshots; 0: LIMIT_SNAPSHOT_EVERY */
     uint64_t retain_bytes;   /* of the journal kept for replay, beyond what a restart needs */
-    int64_t dedupe_us;       /* how long ids are kept; 0: they are not looked at */
+    int64_t dedupe_us; /* how long ids are kept; 0: they are not looked at; below 0: as long as before */
     bool in_process;         /* snapshots are made by this process while events wait: for tests */
     const struct durable_backfill *backfill; /* NULL: a state of another plan is refused */
 };
@@ -171,6 +172,22 @@ int durable_history(struct durable *durable, uint64_t seq, durable_each *each, v
 /* Where the files of a version are kept (archive.h). */
 int durable_version_path(const struct durable *durable, uint32_t number, char ret[IO_PATH_SIZE],
                          struct error *error);
+/* What an erasure did. */
+struct durable_erased {
+    uint64_t events;   /* erased by it, and not before */
+    bool *traces;      /* out, per feature of the plan, the caller's: may it still say something of them? */
+    uint64_t position; /* of the last record about it */
+};
+/* Erases events: windows and ids forget them at once, and the journal says which. Numbers ascending; those
+ * that were erased before, or that the journal does not have, are passed by. Committed when it returns. */
+int durable_erase(struct durable *durable, const uint64_t *seqs, size_t n, struct durable_erased *ret,
+                  struct error *error);
+/* Since when the oldest erasure waits to be carried out, microseconds since 1970 UTC; false: none does. */
+int durable_erasures_wait(struct durable *durable, bool *ret_waits, int64_t *ret_since_us,
+                          struct error *error);
+/* Rewrites journal and snapshots without the events whose erasure waits. Events wait meanwhile. Where it is
+ * interrupted, it is done again when it is next asked for. ret_segments: rewritten; may be NULL. */
+int durable_carry_out(struct durable *durable, uint64_t *ret_segments, struct error *error);
 
 /* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
 int durable_snapshot(struct durable *durable, bool wait, struct error *error);

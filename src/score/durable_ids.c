@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/units.h"
 #include "score/durable_struct.h"
+#include "score/erasing.h"
 #include "table/packed.h"
 
 /* All columns of a row as one number: equal rows have equal ones. */
@@ -36,9 +37,17 @@ static bool has_id(const struct durable *durable, const struct table *events, in
     return !column_is_null(&events->columns[plan_id_column(durable->plan)], i);
 }
 
+void durable_forget_id(struct durable *durable, const struct table *events, int64_t i, uint64_t seq)
+{
+    if (durable->ids && has_id(durable, events, i))
+        ids_remove(durable->ids, key_of(durable, events, i), seq);
+}
+
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error)
 {
     for (int64_t i = 0; durable->ids && i < events->length; i++) {
+        if (event_is_erased(events, i))
+            continue;
         int64_t time = time_of(durable, events, i);
         uint64_t body = body_of(durable, events, i);
         durable->high = time > durable->high ? time : durable->high;

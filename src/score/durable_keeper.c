@@ -241,11 +241,12 @@ bool durable_snapshot_runs(struct durable *durable)
 int durable_snapshot(struct durable *durable, bool wait, struct error *error)
 {
     durable_reap(durable, false);
-    if (durable->failed || durable->keeper || durable->seq == durable->tried.seq)
+    if (durable->failed || durable->keeper || (durable->seq == durable->tried.seq && !durable->forgot))
         return OK;
     int rc = durable_reached(durable, PLACE_NEWEST, (uint64_t)durable->newest, 0, error);
     if (rc != OK)
         return rc;
+    durable->forgot = false;
     durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
     if (!wait && !durable->options.in_process)
         return start_keeper(durable, error);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "score/durable_struct.h"
+#include "score/erasing.h"
 
 void durable_free_labels(struct durable *durable)
 {
@@ -54,7 +55,8 @@ int durable_take_labels(struct durable *durable, const struct record *record, st
     if (rc != OK)
         return rc;
     durable->seq = record->seq + record->count - 1;
-    return label_book_learn(durable->labels, engine_windows(durable->engine), &labels, error);
+    rc = erased_rows_drop(&durable->news, error);
+    return rc == OK ? label_book_learn(durable->labels, engine_windows(durable->engine), &labels, error) : rc;
 }
 
 /* The next labels that change anything, `most` at most; *at: behind the last one looked at. No id is looked

@@ -104,11 +104,10 @@ static int take_decisions(struct durable *durable, struct undecided *undecided, 
                          "decisions about events from %llu on, which do not stand before",
                          (unsigned long long)seq);
     undecided->waits = false;
-    state_set_arrival(engine_windows(durable->engine), (int64_t)undecided->seq);
-    rc = engine_follow(durable->engine, &undecided->events, error);
+    rc = durable_follow_events(durable, &undecided->events, undecided->seq, error);
     /* Ids that were given up before were told of then. */
     durable_forget_lost_labels(durable);
-    return rc == OK ? durable_taken(durable, &undecided->events, undecided->seq, error) : rc;
+    return rc;
 }
 
 static int take_switch(struct durable *durable, const struct undecided *undecided,
@@ -153,6 +152,8 @@ static int take_record(struct durable *durable, struct undecided *undecided, con
     case RECORD_LABELS:
         return undecided->waits ? error_set(error, CODE_CORRUPT, "labels between events and their decisions")
                                 : durable_take_labels(durable, record, error);
+    case RECORD_ERASURE:
+        return durable_take_erasure(durable, record, error);
     case RECORD_SWITCH:
         return take_switch(durable, undecided, record, error);
     case RECORD_POSITION:
@@ -278,8 +279,15 @@ static int recover(struct durable *durable, const struct durable_version *versio
     struct decisions decisions;
     int rc = restore(durable, &undecided, version, recovery, error);
     if (rc == OK)
+        rc = durable_check_erasures(durable, error);
+    if (rc == OK && version->model)
         rc = switch_version(durable, version, recovery, error);
-    if (rc == OK && undecided.waits) {
+    if (rc == OK && undecided.waits && !version->model) {
+        rc = error_set(error, CODE_CONFLICT,
+                       "%s: nothing has been decided yet about the events from %llu on; let the run go on "
+                       "once, which decides, and then ask again",
+                       durable->directory.path, (unsigned long long)undecided.seq);
+    } else if (rc == OK && undecided.waits) {
         recovery->decided_again = (uint64_t)undecided.events.length;
         rc = durable_decide(durable, &undecided.events, undecided.seq, &decisions, error);
     }
@@ -321,12 +329,14 @@ int durable_open(const struct durable_version *version, const struct durable_opt
         return error_set(error, CODE_MEMORY, "no memory for the engine");
     durable->options = *options;
     durable->plan = plan_ref(version->plan);
-    durable->model = model_ref(version->model);
+    durable->model = version->model ? model_ref(version->model) : NULL;
+    durable->options.engine.state.forgets = true;
     durable->rules = version->rules ? rules_ref(version->rules) : NULL;
     buffer_init(&durable->body, LIMIT_JOURNAL_RECORD);
     buffer_init(&durable->row, LIMIT_JOURNAL_RECORD);
     buffer_init(&durable->in_force, LIMIT_JOURNAL_RECORD);
-    durable->name = memory_text(version->name, strlen(version->name));
+    const char *name = version->model ? version->name : "";
+    durable->name = memory_text(name, strlen(name));
     int rc = durable->name ? OK : error_set(error, CODE_MEMORY, "no memory for the engine");
     if (rc == OK && options->dedupe_us > 0 && plan_id_column(version->plan) < 0)
         rc = error_set(error, CODE_USAGE,

@@ -41,7 +41,10 @@ static void put_places(const struct durable *durable, struct buffer *out)
     size_t at;
     durable_describe(durable, &version);
     begin_record(out, &at);
-    record_switch(&version, out);
+    if (durable->model)
+        record_switch(&version, out);
+    else
+        buffer_append(out, durable->in_force.data, durable->in_force.size);
     end_record(out, at);
     buffer_append(out, (const char *)&n, sizeof n);
     for (int i = 0; i < durable->n_reached; i++) {
@@ -192,6 +195,10 @@ static int load_ids(struct durable *durable, struct snapshot_loading *loading, s
     size_t n;
     rc = read_ids(loading, in.block, BYTES_BLOCK, &n, error);
     in.size = n;
+    if (rc == OK && !n && durable->options.dedupe_us < 0) {
+        ids_free(durable->ids);
+        durable->ids = NULL;
+    }
     if (rc == OK && n) {
         durable->high = bytes_get_i64(&in);
         ids_load(durable->ids, &in);
@@ -353,9 +360,11 @@ int durable_begin_anew(struct durable *durable, struct error *error)
     if (!durable->identity)
         return error_set(error, CODE_MEMORY, "no memory for a version's name");
     ids_free(durable->ids);
-    durable->ids = durable->options.dedupe_us > 0 ? ids_new(durable->options.dedupe_us) : NULL;
+    bool keeps_ids = durable->options.dedupe_us > 0 ||
+                     (durable->options.dedupe_us < 0 && plan_id_column(durable->plan) >= 0);
+    durable->ids = keeps_ids ? ids_new(durable->options.dedupe_us) : NULL;
     durable->high = durable->newest = INT64_MIN / 2;
-    if (durable->options.dedupe_us > 0 && !durable->ids)
+    if (keeps_ids && !durable->ids)
         return error_set(error, CODE_MEMORY, "no memory for the ids of events");
     engine_free(durable->engine);
     durable->engine = NULL;

@@ -53,6 +53,7 @@ struct durable {
     struct keeper *keeper; /* makes a snapshot (durable_keeper.c); NULL: none */
     bool opened;           /* the directory is taken */
     bool other_plan;       /* the state is of another */
+    bool forgot;           /* events were erased since the last snapshot was begun */
     bool failed;
     struct error failure;
 };
@@ -99,6 +100,18 @@ void durable_note_times(struct durable *durable, const struct table *events);
 
 /* What a snapshot's blocks are: places, then ids, then what labels need, then the windows. */
 enum { SNAPSHOT_STATE = 1, SNAPSHOT_PLACES, SNAPSHOT_IDS, SNAPSHOT_LABELS };
+
+/* Among the places: the first and the last record of erasures that are not carried out. */
+#define PLACE_ERASURES "erasures"
+
+/* The windows and the ids forget what a record of an erasure says. */
+int durable_take_erasure(struct durable *durable, const struct record *record, struct error *error);
+/* Tells the engine of events whose decisions are known; of those that are left of them. */
+int durable_follow_events(struct durable *durable, const struct table *events, uint64_t seq,
+                          struct error *error);
+/* When the journal was read: whether erasures were carried out that a snapshot did not know of. */
+int durable_check_erasures(struct durable *durable, struct error *error);
+void durable_forget_id(struct durable *durable, const struct table *events, int64_t i, uint64_t seq);
 
 /* Events that are taken, from `seq` on, become known by their ids. */
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error);

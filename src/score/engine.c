@@ -39,6 +39,8 @@ const char *decision_text(int decision)
         return "decline";
     case DECISION_FILTERED:
         return "filtered";
+    case DECISION_ERASED:
+        return "erased";
     default:
         return NULL;
     }
@@ -289,7 +291,8 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
                               .decisions = engine->decisions,
                               .reasons = engine->options.reasons ? engine->reasons : NULL,
                               .reasons_per_row = engine->options.reasons,
-                              .rules_fired = engine->rules ? engine->fired : NULL};
+                              .rules_fired = engine->rules ? engine->fired : NULL,
+                              .marks = state_marks(engine->state)};
     return OK;
 }
 

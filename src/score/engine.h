@@ -45,15 +45,18 @@ struct decisions {
     const struct reason *reasons; /* n x reasons_per_row, strongest first; feature -1 = none */
     int reasons_per_row;
     const uint64_t *rules_fired; /* n, bit i = rule i of rules; NULL without rules */
+    const uint8_t *marks;        /* n: enum state_mark */
 };
 
-/* Filtered: the plan's WHERE leaves the event out. It has no features, score, reasons or fired rules. */
+/* Filtered: the plan's WHERE leaves the event out. It has no features, score, reasons or fired rules. Erased:
+ * the same, and no values either; only past decisions are. */
 enum decision {
     DECISION_NONE = -1,
     DECISION_APPROVE,
     DECISION_REVIEW,
     DECISION_DECLINE,
     DECISION_FILTERED,
+    DECISION_ERASED,
     DECISIONS
 };
 const char *decision_text(int decision); /* NULL for DECISION_NONE */

@@ -15,9 +15,11 @@ enum {
 
 struct known {
     struct id_key key;
-    uint64_t seq, body;
+    uint64_t seq, body; /* seq REMOVED: it was */
     int64_t high;
 };
+
+#define REMOVED UINT64_MAX
 
 /* A bucket has the number of an id, counted from the first ever, plus one; 0 = empty. */
 struct id_table {
@@ -106,19 +108,26 @@ static uint64_t look(const struct ids *ids, const struct id_table *table, uint64
         return 0;
     for (uint64_t i = hash & table->mask; table->buckets[i]; i = (i + 1) & table->mask) {
         uint64_t number = table->buckets[i] - 1;
-        if (i >= from && number >= ids->first && same(known_at(ids, number)->key, key))
+        if (i < from || number < ids->first)
+            continue;
+        const struct known *known = known_at(ids, number);
+        if (known->seq != REMOVED && same(known->key, key))
             return number + 1;
     }
     return 0;
 }
 
-bool ids_find(const struct ids *ids, struct id_key key, int64_t high, uint64_t *ret_seq, uint64_t *ret_body)
+static uint64_t find_number(const struct ids *ids, struct id_key key)
 {
     uint64_t hash = hash_of(key), found = look(ids, &ids->now, 0, key, hash);
-    if (!found)
-        found = look(ids, &ids->old, ids->moved, key, hash);
+    return found ? found : look(ids, &ids->old, ids->moved, key, hash);
+}
+
+bool ids_find(const struct ids *ids, struct id_key key, int64_t high, uint64_t *ret_seq, uint64_t *ret_body)
+{
+    uint64_t found = find_number(ids, key);
     /* Whether memory was given back already makes no difference. */
-    if (!found || known_at(ids, found - 1)->high < high - ids->horizon)
+    if (!found || (ids->horizon >= 0 && known_at(ids, found - 1)->high < high - ids->horizon))
         return false;
     *ret_seq = known_at(ids, found - 1)->seq;
     *ret_body = known_at(ids, found - 1)->body;
@@ -142,13 +151,22 @@ static void move_some(struct ids *ids, uint64_t n)
         return;
     for (; n && ids->moved <= old->mask; n--, ids->moved++) {
         uint64_t bucket = old->buckets[ids->moved];
-        if (bucket && bucket - 1 >= ids->first)
+        if (bucket && bucket - 1 >= ids->first && known_at(ids, bucket - 1)->seq != REMOVED)
             put(ids, bucket - 1);
     }
     if (ids->moved > old->mask) {
         free(old->buckets);
         *old = (struct id_table){NULL, 0};
     }
+}
+
+/* Its place stays, without what it was. */
+void ids_remove(struct ids *ids, struct id_key key, uint64_t seq)
+{
+    uint64_t found = find_number(ids, key);
+    if (!found || known_at(ids, found - 1)->seq != seq)
+        return;
+    *known_at(ids, found - 1) = (struct known){.seq = REMOVED, .high = known_at(ids, found - 1)->high};
 }
 
 static uint64_t entries(const struct ids *ids)
@@ -194,13 +212,15 @@ bool ids_add(struct ids *ids, struct id_key key, uint64_t seq, uint64_t body, in
     if (!open_page(ids))
         return false;
     *known_at(ids, ids->end) = (struct known){key, seq, body, high};
-    put(ids, ids->end++);
+    if (seq != REMOVED)
+        put(ids, ids->end);
+    ids->end++;
     return true;
 }
 
 void ids_expire(struct ids *ids, int64_t high)
 {
-    for (int n = 0; n < EXPIRE_AT_A_TIME && ids->first < ids->end; n++) {
+    for (int n = 0; ids->horizon >= 0 && n < EXPIRE_AT_A_TIME && ids->first < ids->end; n++) {
         if (known_at(ids, ids->first)->high >= high - ids->horizon)
             return;
         if (++ids->first % PAGE == 0) {
@@ -231,7 +251,9 @@ void ids_save(const struct ids *ids, struct bytes_out *out)
 
 bool ids_load(struct ids *ids, struct bytes_in *in)
 {
-    bytes_get_i64(in); /* the horizon that they were kept for; a longer one begins to count now */
+    int64_t kept_for = bytes_get_i64(in); /* a longer horizon begins to count now */
+    if (ids->horizon < 0)
+        ids->horizon = kept_for;
     uint64_t n = bytes_get_u64(in);
     for (uint64_t i = 0; i < n; i++) {
         struct known known;

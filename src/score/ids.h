@@ -35,13 +35,17 @@ bool ids_find(const struct ids *ids, struct id_key key, int64_t high, uint64_t *
  * before. False: no memory, nothing changed. */
 bool ids_add(struct ids *ids, struct id_key key, uint64_t seq, uint64_t body, int64_t high);
 
+/* Forgets the event that was taken as this one under the id, if it is known. It still counts, until it
+ * expires, and is saved without its id. */
+void ids_remove(struct ids *ids, struct id_key key, uint64_t seq);
+
 /* Takes memory back from some of those beyond the horizon. Call it as often as ids_add. */
 void ids_expire(struct ids *ids, int64_t high);
 
 int64_t ids_count(const struct ids *ids);
 int64_t ids_bytes(const struct ids *ids);
 
-/* To bytes and back, into an empty one. */
+/* To bytes and back, into an empty one. One with a horizon below 0 gets that of those that are read. */
 void ids_save(const struct ids *ids, struct bytes_out *out);
 bool ids_load(struct ids *ids, struct bytes_in *in);
 

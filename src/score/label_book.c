@@ -374,6 +374,72 @@ int label_book_take(struct label_book *book, struct state *state, const struct t
     return rc == OK ? tell_now(book, state, error) : rc;
 }
 
+/* ---- erasing ---- */
+
+/* The row of a page without its values. */
+static int blank_row(struct page *page, int64_t at, struct error *error)
+{
+    struct table rows = {0};
+    const struct schema *schema = page->kept.schema;
+    int rc = table_init(&rows, page->kept.schema, error);
+    if (rc == OK)
+        rc = table_append(&rows, &page->kept, 0, at, error);
+    for (int c = 0; rc == OK && c < schema->n; c++)
+        rc = column_append_from(&rows.columns[c], &schema->fields[c].type, NULL, 0, error);
+    rows.length += rc == OK;
+    if (rc == OK)
+        rc = table_append(&rows, &page->kept, at + 1, page->kept.length - at - 1, error);
+    if (rc == OK) {
+        struct table swap = page->kept;
+        page->kept = rows;
+        rows = swap;
+    }
+    if (rows.schema)
+        table_done(&rows);
+    return rc;
+}
+
+static bool find_taken(const struct label_book *book, const struct table *events, int64_t i, uint64_t seq,
+                       uint64_t *ret_number)
+{
+    uint64_t known;
+    return has_id(book, events, i) && find_event(book, key_of(book, events, i), &known, ret_number) &&
+           known == seq;
+}
+
+int label_book_forget(struct label_book *book, const struct table *events, int64_t i, uint64_t seq,
+                      struct error *error)
+{
+    uint64_t number;
+    if (!find_taken(book, events, i, seq, &number))
+        return OK;
+    struct page *page = page_of(book, number);
+    uint64_t at = number % PAGE;
+    free(page->said[at]);
+    page->said[at] = NULL;
+    page->entered[at] = 0;
+    ids_remove(book->ids, key_of(book, events, i), seq);
+    return blank_row(page, (int64_t)at, error);
+}
+
+int label_book_as_known(struct label_book *book, const struct table *events, int64_t i, uint64_t seq,
+                        struct table *ret, bool *ret_kept, struct error *error)
+{
+    const struct schema *schema = plan_events(book->plan);
+    uint64_t number;
+    *ret_kept = find_taken(book, events, i, seq, &number);
+    const struct said *said = *ret_kept ? page_of(book, number)->said[number % PAGE] : NULL;
+    int rc = sayings_read(&book->sayings, said, error);
+    for (int c = 0; rc == OK && c < schema->n; c++) {
+        bool late = book->from_late[c] >= 0;
+        const struct column *from =
+            late ? &book->sayings.was.columns[book->from_late[c]] : &events->columns[c];
+        rc = column_append_from(&ret->columns[c], &schema->fields[c].type, from, late ? 0 : i, error);
+    }
+    ret->length += rc == OK;
+    return rc;
+}
+
 /* ---- labels ---- */
 
 /* What is known of a label's event. */

@@ -45,6 +45,14 @@ int label_book_is_news(struct label_book *book, const struct label_rows *labels,
 int label_book_learn(struct label_book *book, struct state *state, const struct label_rows *labels,
                      struct error *error);
 
+/* An event that the journal has is erased: nothing is kept of it any more, and no label reaches it. */
+int label_book_forget(struct label_book *book, const struct table *events, int64_t i, uint64_t seq,
+                      struct error *error);
+/* Appends it with its late columns as labels have said them, NULL where none has. *ret_kept: is it still
+ * known what they said? */
+int label_book_as_known(struct label_book *book, const struct table *events, int64_t i, uint64_t seq,
+                        struct table *ret, bool *ret_kept, struct error *error);
+
 struct schema *label_book_schema(const struct label_book *book); /* of labels; borrowed */
 int64_t label_book_latest(const struct label_book *book); /* the largest event time; INT64_MIN: no event */
 

@@ -1,5 +1,7 @@
 #include "score/records.h"
 
+#include "score/erasing.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +145,7 @@ void record_decisions(uint32_t version, uint64_t seq, const struct decisions *de
     packed_write(decisions->features, 0, decisions->n, out);
     put(out, decisions->scores, n * sizeof *decisions->scores);
     put(out, decisions->decisions, n);
+    put(out, decisions->marks, n);
     if (decisions->rules_fired)
         put(out, decisions->rules_fired, n * sizeof *decisions->rules_fired);
     for (size_t i = 0; i < n * (size_t)decisions->reasons_per_row; i++) {
@@ -163,6 +166,7 @@ void decided_done(struct decided *decided)
     table_done(&decided->features);
     free(decided->scores);
     free(decided->words);
+    free(decided->marks);
     free(decided->fired);
     free(decided->reasons);
     *decided = (struct decided){0};
@@ -170,10 +174,11 @@ void decided_done(struct decided *decided)
 
 static int make_room(struct decided *decided, size_t n, size_t reasons, struct error *error)
 {
-    size_t a = decided->capacity, b = a, c = a;
+    size_t a = decided->capacity, b = a, c = a, d = a;
     bool fine =
         memory_grow(&decided->scores, &a, n, sizeof *decided->scores) &&
         memory_grow(&decided->words, &b, n, sizeof *decided->words) &&
+        memory_grow(&decided->marks, &d, n, sizeof *decided->marks) &&
         memory_grow(&decided->fired, &c, n, sizeof *decided->fired) &&
         memory_grow(&decided->reasons, &decided->reasons_capacity, n * reasons, sizeof *decided->reasons);
     if (!fine)
@@ -190,7 +195,8 @@ static void refer(struct decided *decided, size_t n, size_t reasons, bool rules)
                                             .decisions = decided->words,
                                             .reasons = reasons ? decided->reasons : NULL,
                                             .reasons_per_row = (int)reasons,
-                                            .rules_fired = rules ? decided->fired : NULL};
+                                            .rules_fired = rules ? decided->fired : NULL,
+                                            .marks = decided->marks};
 }
 
 int decided_copy(const struct decisions *decisions, int64_t from, int64_t n, struct decided *ret,
@@ -205,6 +211,7 @@ int decided_copy(const struct decisions *decisions, int64_t from, int64_t n, str
         return rc;
     memcpy(ret->scores, decisions->scores + from, rows * sizeof *ret->scores);
     memcpy(ret->words, decisions->decisions + from, rows);
+    memcpy(ret->marks, decisions->marks + from, rows);
     if (decisions->rules_fired)
         memcpy(ret->fired, decisions->rules_fired + from, rows * sizeof *ret->fired);
     if (reasons)
@@ -247,6 +254,7 @@ int record_read_decisions(const void *body, size_t size, struct decided *ret, st
         return rc;
     get(&rest, ret->scores, n * sizeof *ret->scores);
     get(&rest, ret->words, n);
+    get(&rest, ret->marks, n);
     if (marks[1])
         get(&rest, ret->fired, n * sizeof *ret->fired);
     for (size_t i = 0; i < n * reasons && !rest.failed; i++) {
@@ -315,13 +323,16 @@ void record_labels(const struct label_rows *labels, struct buffer *out)
     packed_write(labels->rows, 0, labels->rows->length, out);
 }
 
-/* Every label needs its id and its time. */
+/* Every label needs its id and its time; one that was erased has neither. */
 static int check_labels(const struct table *rows, struct error *error)
 {
-    for (int c = LABEL_ID; c <= LABEL_TIME; c++)
-        if (rows->columns[c].nulls)
+    for (int64_t i = 0; rows->columns[LABEL_ID].nulls + rows->columns[LABEL_TIME].nulls && i < rows->length;
+         i++) {
+        int c = column_is_null(&rows->columns[LABEL_ID], i) ? LABEL_ID : LABEL_TIME;
+        if (column_is_null(&rows->columns[c], i) && !event_is_erased(rows, i))
             return error_set(error, CODE_CORRUPT, "a record of labels has one without %s",
                              c == LABEL_ID ? "an id" : "a time");
+    }
     return OK;
 }
 
@@ -342,6 +353,40 @@ int record_read_labels(const void *body, size_t size, struct table *ret, uint8_t
     if (rc == OK)
         rc = ended(&rest, "labels", error);
     return rc == OK ? check_labels(ret, error) : rc;
+}
+
+uint64_t erasure_seq(const struct erasure_record *record, uint32_t i)
+{
+    uint64_t seq;
+    memcpy(&seq, record->seqs + (size_t)i * sizeof seq, sizeof seq);
+    return seq;
+}
+
+void record_erasure(bool done, int64_t asked_us, const uint64_t *seqs, uint32_t n, struct buffer *out)
+{
+    uint8_t mark = done;
+    put(out, &mark, sizeof mark);
+    put(out, &asked_us, sizeof asked_us);
+    put_u32(out, n);
+    put(out, seqs, n * sizeof *seqs);
+}
+
+int record_read_erasure(const void *body, size_t size, struct erasure_record *ret, struct error *error)
+{
+    struct rest rest = {body, size, false};
+    uint8_t mark;
+    get(&rest, &mark, sizeof mark);
+    get(&rest, &ret->asked_us, sizeof ret->asked_us);
+    ret->done = mark;
+    ret->n = get_u32(&rest);
+    ret->seqs = take(&rest, (size_t)ret->n * sizeof(uint64_t));
+    int rc = ended(&rest, "an erasure", error);
+    if (rc == OK && mark > 1)
+        rc = error_set(error, CODE_CORRUPT, "a record of an erasure is marked %u", mark);
+    for (uint32_t i = 0; rc == OK && i < ret->n; i++)
+        if (erasure_seq(ret, i) == 0 || (i && erasure_seq(ret, i) <= erasure_seq(ret, i - 1)))
+            rc = error_set(error, CODE_CORRUPT, "the events of an erasure are not in their order");
+    return rc;
 }
 
 void record_position(const struct position_record *record, struct buffer *out)

@@ -4,14 +4,19 @@
  *
  *   events     version u32 | source text | position in the source u64 | rows (table/packed.h)
  *   decisions  version u32 | seq of the first event u64 | reasons per row u8 | rules u8 (0: none)
- *              | features, rows | score f32 each | decision i8 each | with rules: fired u64 each
- *              | reasons: feature i32 and contribution f64 each
+ *              | features, rows | score f32 each | decision i8 each | marks u8 each (enum state_mark)
+ *              | with rules: fired u64 each | reasons: feature i32 and contribution f64 each
+ *   erasure    carried out u8 | asked for at i64, microseconds since 1970 UTC | number u32 | seq u64 each,
+ *              ascending
  *   switch     version u32 | reasons per row u32 | threshold f64 (NaN: none) | explain from f64
  *              | lateness i64 | labels u32 (1: they come by themselves)
  *              | name, identity, plan's SQL, rules' SQL ("": none)
  *   labels     late columns of the plan u32 | of each u8: 1 where these labels speak of it
  *              | rows: the id, when the label arrived, the late columns
  *   position   what text | number u64 | bytes u64
+ *
+ * Of an event that was erased, and is no longer there, all columns are NULL; the decision about it says so,
+ * and its features are NULL, too.
  *
  * A version is what decides: it has the number of its switch, from 1 on.
  *
@@ -50,6 +55,7 @@ struct decided {
     size_t capacity, reasons_capacity;
     float *scores;
     int8_t *words;
+    uint8_t *marks;
     uint64_t *fired;
     struct reason *reasons;
 };
@@ -77,6 +83,15 @@ void record_labels(const struct label_rows *labels, struct buffer *out);
 /* ret: initialised with a label_schema_new; ret_speaks: one per late column. */
 int record_read_labels(const void *body, size_t size, struct table *ret, uint8_t *ret_speaks,
                        struct error *error);
+struct erasure_record {
+    bool done;
+    int64_t asked_us;
+    uint32_t n;
+    const char *seqs; /* u64 each, not aligned */
+};
+uint64_t erasure_seq(const struct erasure_record *record, uint32_t i);
+void record_erasure(bool done, int64_t asked_us, const uint64_t *seqs, uint32_t n, struct buffer *out);
+int record_read_erasure(const void *body, size_t size, struct erasure_record *ret, struct error *error);
 
 struct position_record {
     struct piece what; /* "sink out.jsonl" */

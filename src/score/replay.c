@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "score/durable_struct.h"
+#include "score/erasing.h"
 
 struct replay {
     struct state_directory directory;
@@ -20,6 +21,7 @@ struct replay {
     struct decided decided;
     struct replay_labels labels;
     struct label_rows told;        /* the labels of the last record */
+    struct erasure_record erasure;
     uint64_t events_seq, position; /* position: of the last record */
     uint64_t from_files;           /* events that were, when the plan changed last */
     bool opened, has_events;
@@ -382,6 +384,10 @@ static int take_record(struct replay *replay, const struct record *record, struc
         replay->told = (struct label_rows){&replay->labels.rows, replay->labels.speaks};
         *ret = (struct replayed){.seq = record->seq, .labels = &replay->told};
         return rc;
+    case RECORD_ERASURE:
+        rc = record_read_erasure(record->body, record->size, &replay->erasure, error);
+        *ret = (struct replayed){.seq = record->seq, .erasure = &replay->erasure};
+        return rc;
     case RECORD_SWITCH:
         return take_switch(replay, record, ret, error);
     case RECORD_POSITION:
@@ -403,7 +409,50 @@ int replay_next(struct replay *replay, bool *ret_found, struct replayed *ret, st
         if (rc != OK)
             error_prefix(error, "%s, record %llu", replay->directory.journal,
                          (unsigned long long)record.position);
-        if (rc != OK || ret->events || ret->labels || ret->version)
+        if (rc != OK || ret->events || ret->labels || ret->version || ret->erasure)
             return rc;
     }
+}
+
+struct forgetting_labels {
+    struct label_book *book; /* NULL: labels do not come by themselves */
+};
+
+static int append_known(void *context, uint64_t seq, const struct table *events, int64_t i, struct table *ret,
+                        struct error *error)
+{
+    const struct forgetting_labels *forgetting = context;
+    bool kept;
+    return forgetting->book ? label_book_as_known(forgetting->book, events, i, seq, ret, &kept, error)
+                            : table_append(ret, events, i, 1, error);
+}
+
+static int forget_label(void *context, uint64_t seq, const struct table *events, int64_t i, bool entered,
+                        struct error *error)
+{
+    const struct forgetting_labels *forgetting = context;
+    (void)entered;
+    return forgetting->book ? label_book_forget(forgetting->book, events, i, seq, error) : OK;
+}
+
+int replay_forget(struct replay *replay, const struct erasure_record *erasure, struct engine *engine,
+                  struct error *error)
+{
+    if (erasure->done)
+        return OK;
+    struct forgetting_labels forgetting = {replay->labels.book};
+    const struct erasing_how how = {append_known, forget_label, &forgetting};
+    struct erasing_place place = {replay->journal, &replay->archive, engine_plan(engine)};
+    uint64_t *seqs = memory_new((size_t)erasure->n + 1, sizeof *seqs);
+    bool *traces = memory_new((size_t)plan_features(engine_plan(engine))->n, sizeof *traces);
+    int rc = OK;
+    if (!seqs || !traces)
+        rc = error_set(error, CODE_MEMORY, "no memory for an erasure");
+    for (uint32_t i = 0; rc == OK && i < erasure->n; i++)
+        seqs[i] = erasure_seq(erasure, i);
+    if (rc == OK)
+        rc = erasing_forget(&place, engine, seqs, erasure->n, traces, &how, error);
+    free(seqs);
+    free(traces);
+    return rc;
 }

@@ -56,8 +56,8 @@ int replay_learn(struct replay *replay, struct engine *engine, const struct labe
  * nothing of the plan's label. */
 int replay_truth(const struct replay *replay, struct label_truth **ret, struct error *error);
 
-/* Either the events of a record and what was decided about them, or labels, or a switch: other fields are
- * then NULL. */
+/* Either the events of a record and what was decided about them, or labels, or a switch, or an erasure: other
+ * fields are then NULL. */
 struct replayed {
     uint64_t seq;
     const struct table *events;
@@ -66,8 +66,14 @@ struct replayed {
     const struct label_rows *labels;
     const struct switch_record *version;
     bool other_plan; /* of that switch */
+    const struct erasure_record *erasure;
 };
 /* The next; *ret_found is false at the end. Valid until the next call. */
 int replay_next(struct replay *replay, bool *ret_found, struct replayed *ret, struct error *error);
+
+/* The engine's windows forget what an erasure says, as they did then; nothing where it was carried out: then
+ * they have not taken it. */
+int replay_forget(struct replay *replay, const struct erasure_record *erasure, struct engine *engine,
+                  struct error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "score/erasing.h"
 
 int replay_labels_plan(struct replay_labels *labels, const struct plan *plan, struct error *error)
 {
@@ -38,7 +39,8 @@ int replay_labels_read(struct replay_labels *labels, const struct record *record
 {
     if (!labels->rows.schema)
         return error_set(error, CODE_CORRUPT, "labels in a journal that was begun without them");
-    return record_read_labels(record->body, record->size, &labels->rows, labels->speaks, error);
+    int rc = record_read_labels(record->body, record->size, &labels->rows, labels->speaks, error);
+    return rc == OK ? erased_rows_drop(&labels->rows, error) : rc;
 }
 
 /* ---- what they have said in the end ---- */

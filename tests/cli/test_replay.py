@@ -64,7 +64,13 @@ def test_past_decisions_come_out_again_to_the_bit(shrike, folder):
     result = shrike("replay", "--state", "state", "--threads", "2", cwd=folder, check=True)
     assert "5000 decisions, from event 1 on: all the same to the bit" in result.stdout
     result = shrike("replay", "--state", "state", "--json", cwd=folder, check=True)
-    assert json.loads(result.stdout) == {"decisions": 5000, "first": 1, "equal": True}
+    assert json.loads(result.stdout) == {
+        "decisions": 5000,
+        "first": 1,
+        "equal": True,
+        "erased": 0,
+        "touched": 0,
+    }
 
 
 def test_other_rules_are_compared_with_what_was_decided(shrike, folder):

@@ -114,7 +114,8 @@ static void describe(const struct decisions *decisions, int64_t i, struct buffer
                                .decisions = decisions->decisions + i,
                                .reasons = decisions->reasons + i * decisions->reasons_per_row,
                                .reasons_per_row = decisions->reasons_per_row,
-                               .rules_fired = decisions->rules_fired + i};
+                               .rules_fired = decisions->rules_fired + i,
+                               .marks = decisions->marks + i};
     if (table_init(&one, decisions->features->schema, NULL) != OK ||
         table_append(&one, decisions->features, i, 1, NULL) != OK)
         abort();

@@ -164,8 +164,11 @@ struct answers {
 static void describe(const struct decisions *decisions, int64_t i, struct buffer *out)
 {
     struct table one = {0};
-    struct decisions single = {
-        .n = 1, .features = &one, .scores = decisions->scores + i, .decisions = decisions->decisions + i};
+    struct decisions single = {.n = 1,
+                               .features = &one,
+                               .scores = decisions->scores + i,
+                               .decisions = decisions->decisions + i,
+                               .marks = decisions->marks + i};
     if (table_init(&one, decisions->features->schema, NULL) != OK ||
         table_append(&one, decisions->features, i, 1, NULL) != OK)
         abort();
