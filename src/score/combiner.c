@@ -28,10 +28,14 @@ struct batch {
 
 struct combiner {
     struct durable *durable;
+    bool looks; /* at ids */
     pthread_mutex_t lock;
     struct batch *first, *last, *free; /* lock; the last in the queue is the one that callers join */
     bool busy;                         /* lock; somebody uses the engine */
-    struct table alone;                /* busy: the events of one caller */
+    struct table alone;                /* busy: the events of one caller, or those that are new */
+    /* busy: of the rows of the batch at hand */
+    uint8_t known[LIMIT_DURABLE_ROWS];
+    uint64_t seqs[LIMIT_DURABLE_ROWS];
 };
 
 int combiner_new(struct durable *durable, struct combiner **ret, struct error *error)
@@ -45,6 +49,7 @@ int combiner_new(struct durable *durable, struct combiner **ret, struct error *e
         return rc;
     }
     combiner->durable = durable;
+    combiner->looks = durable_looks(durable);
     pthread_mutex_init(&combiner->lock, NULL);
     *ret = combiner;
     return OK;
@@ -161,7 +166,7 @@ static uint64_t take_one(struct combiner *combiner, const struct batch *batch, s
 }
 
 /* All at once; where one spoils it for the others, one after the other. */
-static uint64_t take_batch(struct combiner *combiner, struct batch *batch)
+static uint64_t take_new(struct combiner *combiner, struct batch *batch)
 {
     struct durable_batch about = {.source = ""};
     struct decisions decisions;
@@ -177,6 +182,133 @@ static uint64_t take_batch(struct combiner *combiner, struct batch *batch)
         about.position = position ? position : about.position;
     }
     return about.position;
+}
+
+/* ---- ids that are known: parts of one event ---- */
+
+struct asking {
+    uint64_t seq;
+    struct part *part;
+    bool found;
+};
+
+static bool same_columns(const struct schema *a, const struct schema *b)
+{
+    bool same = a->n == b->n;
+    for (int i = 0; same && i < a->n; i++)
+        same = strcmp(a->fields[i].name, b->fields[i].name) == 0 &&
+               type_equal(&a->fields[i].type, &b->fields[i].type);
+    return same;
+}
+
+static int tell_first(void *context, const struct durable_then *then, uint64_t seq,
+                      const struct table *events, const struct decisions *decisions, struct error *error)
+{
+    struct asking *asking = context;
+    struct part *part = asking->part;
+    (void)events;
+    (void)then;
+    asking->found = true;
+    if (asking->seq - seq >= (uint64_t)decisions->n)
+        part->rc = error_set(error, CODE_INTERNAL, "the decision about event %llu is not where it should be",
+                             (unsigned long long)asking->seq);
+    else if (!same_columns(decisions->features->schema, part->ret->features.schema))
+        part->rc = error_set(error, CODE_UNSUPPORTED, "event %llu was decided under another plan",
+                             (unsigned long long)asking->seq);
+    else
+        answer(part, decisions, (int64_t)(asking->seq - seq), asking->seq);
+    return CODE_INTERRUPTED; /* it was the one */
+}
+
+/* The first decision is in the journal, and is given when it is on the disk. */
+static void tell_again(struct combiner *combiner, struct part *part, uint64_t seq)
+{
+    struct asking asking = {.seq = seq, .part = part};
+    struct durable *durable = combiner->durable;
+    struct error own = {0};
+    int rc = durable_commit(durable, durable_position(durable), &own);
+    if (rc == OK)
+        rc = durable_history(durable, seq, tell_first, &asking, &own);
+    if (rc == OK && !asking.found)
+        rc = error_set(&own, CODE_NOT_FOUND, "the decision about event %llu is not in the journal",
+                       (unsigned long long)seq);
+    if (asking.found && rc == CODE_INTERRUPTED)
+        rc = part->rc;
+    part->rc = rc;
+    if (rc != OK && part->error)
+        *part->error = own;
+}
+
+/* Gives the position to commit. */
+static uint64_t take_known(struct combiner *combiner, const struct batch *batch, struct part *part,
+                           uint8_t known, uint64_t seq)
+{
+    uint64_t position = 0;
+    if (known == DURABLE_LATER) {
+        table_clear(&combiner->alone);
+        part->rc = table_append(&combiner->alone, &batch->events, part->from, 1, part->error);
+        if (part->rc == OK)
+            part->rc = durable_look(combiner->durable, &combiner->alone, &known, &seq, part->error);
+        if (part->rc != OK)
+            return 0;
+    }
+    if (known == DURABLE_NEW) /* the one before it could not be taken */
+        position = take_one(combiner, batch, part);
+    else if (known == DURABLE_AGAIN)
+        tell_again(combiner, part, seq);
+    else
+        part->rc = error_set(part->error, CODE_CONFLICT, "event %llu has this id, and other values",
+                             (unsigned long long)seq);
+    return position;
+}
+
+static void fail_all(struct batch *batch, int rc, const struct error *error)
+{
+    for (size_t i = 0; i < batch->n_parts; i++) {
+        batch->parts[i].rc = rc;
+        if (batch->parts[i].error)
+            *batch->parts[i].error = *error;
+    }
+}
+
+/* Those that are new together, then the others one by one. */
+static uint64_t take_looked_at(struct combiner *combiner, struct batch *batch)
+{
+    struct durable_batch about = {.source = ""};
+    struct decisions decisions;
+    struct error error = {0};
+    int64_t n = 0;
+    int rc = durable_look(combiner->durable, &batch->events, combiner->known, combiner->seqs, &error);
+    table_clear(&combiner->alone);
+    for (size_t i = 0; rc == OK && i < batch->n_parts; i++)
+        if (combiner->known[i] == DURABLE_NEW)
+            rc = table_append(&combiner->alone, &batch->events, (int64_t)i, 1, &error);
+    if (rc != OK) {
+        fail_all(batch, rc, &error);
+        return 0;
+    }
+    if (combiner->alone.length)
+        rc = durable_take(combiner->durable, &combiner->alone, &about, &decisions, &error);
+    for (size_t i = 0; rc == OK && i < batch->n_parts; i++)
+        if (combiner->known[i] == DURABLE_NEW) {
+            answer(&batch->parts[i], &decisions, n, about.seq + (uint64_t)n);
+            n++;
+        }
+    for (size_t i = 0; i < batch->n_parts; i++) {
+        bool new = combiner->known[i] == DURABLE_NEW;
+        uint64_t position = 0;
+        if (new &&rc != OK)
+            position = take_one(combiner, batch, &batch->parts[i]);
+        else if (!new)
+            position = take_known(combiner, batch, &batch->parts[i], combiner->known[i], combiner->seqs[i]);
+        about.position = position ? position : about.position;
+    }
+    return about.position;
+}
+
+static uint64_t take_batch(struct combiner *combiner, struct batch *batch)
+{
+    return combiner->looks ? take_looked_at(combiner, batch) : take_new(combiner, batch);
 }
 
 /* ---- leading ---- */
@@ -239,6 +371,10 @@ int combiner_take(struct combiner *combiner, const struct table *events, struct 
     if (events->length > LIMIT_DURABLE_ROWS)
         return error_set(error, CODE_LIMIT, "a batch of %lld events; the journal takes at most %d at once",
                          (long long)events->length, LIMIT_DURABLE_ROWS);
+    if (combiner->looks && events->length != 1)
+        return error_set(error, CODE_USAGE,
+                         "%lld events at once; where ids are looked at, a caller brings one",
+                         (long long)events->length);
     pthread_mutex_lock(&combiner->lock);
     int rc = join(combiner, events, &part, &batch, error);
     if (rc != OK) {

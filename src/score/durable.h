@@ -121,6 +121,9 @@ enum durable_known {
 int durable_look(struct durable *durable, const struct table *events, uint8_t *ret_known, uint64_t *ret_seqs,
                  struct error *error);
 
+/* Are they looked at? */
+bool durable_looks(const struct durable *durable);
+
 /* At most LIMIT_DURABLE_ROWS events, new ones. ret as of engine_take. CODE_INVALID, CODE_LIMIT,
  * CODE_NO_SPACE: nothing was taken. */
 int durable_take(struct durable *durable, const struct table *events, struct durable_batch *batch,

@@ -87,6 +87,11 @@ bool keyed_rows_enter(struct keyed_rows *keyed, struct id_key key, int64_t i)
     return true;
 }
 
+bool durable_looks(const struct durable *durable)
+{
+    return durable->ids != NULL;
+}
+
 int durable_look(struct durable *durable, const struct table *events, uint8_t *ret_known, uint64_t *ret_seqs,
                  struct error *error)
 {

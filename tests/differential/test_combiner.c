@@ -1,7 +1,8 @@
 /*
  * Many callers and one durable engine: whatever batches they end up in, every caller is told what the journal
  * says, and the journal's events, given to an engine without a journal one by one, have the same features,
- * scores and decisions to the bit. Events that are refused are refused to the caller who brought them.
+ * scores and decisions to the bit. Events that are refused are refused to the caller who brought them. Then
+ * the same with ids: callers bring events of which some were taken before, or are being taken for others.
  *
  *   test_combiner [--events N] [--seed S]
  */
@@ -211,7 +212,7 @@ static void check(struct durable *durable, int64_t taken)
     buffer_done(&comparing.expected);
 }
 
-static struct durable *open_durable(struct crash_disk *disk)
+static struct durable *open_durable(struct crash_disk *disk, bool looks)
 {
     struct durable_version version = {plan, model, rules, "models:/test/1", "identity", NULL};
     struct durable_options options = {.io = crash_disk_io(disk),
@@ -219,6 +220,7 @@ static struct durable *open_durable(struct crash_disk *disk)
                                       .engine = engine_options,
                                       .segment_bytes = 100000,
                                       .retain_bytes = 1 << 30,
+                                      .dedupe_us = looks ? INT64_C(1) << 50 : 0,
                                       .in_process = true};
     struct durable *durable;
     struct error error = {0};
@@ -252,6 +254,127 @@ static int64_t run(struct durable *durable, uint64_t seed)
     return taken;
 }
 
+/* ---- with ids ---- */
+
+enum { IDS = 600, EACH = 900 };
+
+/* What the first who was told of an id was told. */
+static struct {
+    pthread_mutex_t lock;
+    struct told told[IDS];
+    int64_t again, conflicts;
+} seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The event of an id is the same whoever brings it; with `other`, another one. */
+static void make_event(int64_t id, bool other, struct table *events)
+{
+    struct random random = {(uint64_t)id};
+    int64_t each = each_caller;
+    table_clear(events);
+    each_caller = IDS;
+    append_event(&random, events, id, false);
+    each_caller = each;
+    if (other)
+        ((double *)events->columns[3].data)[0] += 1;
+}
+
+static void compare_told(int64_t id, const struct decided *decided, const struct buffer *answer)
+{
+    pthread_mutex_lock(&seen.lock);
+    struct told *first = &seen.told[id];
+    if (first->answer.size) {
+        seen.again++;
+        if (first->seq != decided->seq || first->answer.size != answer->size ||
+            memcmp(first->answer.data, answer->data, answer->size) != 0)
+            stop("the same event has another decision", NULL);
+    } else {
+        buffer_init(&first->answer, 1 << 16);
+        buffer_append(&first->answer, answer->data, answer->size);
+        first->seq = decided->seq;
+    }
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static void *call_with_ids(void *argument)
+{
+    struct caller *caller = argument;
+    struct decided decided;
+    struct table events;
+    struct buffer answer;
+    buffer_init(&answer, 1 << 16);
+    if (decided_init(&decided, plan_features(plan), NULL) != OK ||
+        table_init(&events, plan_events(plan), NULL) != OK)
+        abort();
+    for (int64_t i = 0; i < EACH; i++) {
+        struct error error = {0};
+        /* All callers go through the ids at about the same pace, so that they meet. */
+        int64_t id = i * IDS / EACH + random_below(&caller->random, 8);
+        id = id < IDS ? id : IDS - 1;
+        bool other = caller->first > 0 && random_chance(&caller->random, 10);
+        make_event(id, other, &events);
+        int rc = combiner_take(caller->combiner, &events, &decided, &error);
+        if (rc == CODE_CONFLICT) {
+            __atomic_add_fetch(&seen.conflicts, 1, __ATOMIC_RELAXED);
+            continue;
+        }
+        if (rc != OK)
+            stop("an event", &error);
+        if (decided.decisions.n != 1)
+            stop("another number of decisions than of events", NULL);
+        describe(&decided.decisions, 0, &answer);
+        /* The first that came may have been the other one: then it is the one that counts. */
+        compare_told(id, &decided, &answer);
+    }
+    buffer_done(&answer);
+    table_done(&events);
+    decided_done(&decided);
+    return NULL;
+}
+
+static int count_ids(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
+                     const struct decisions *decisions, struct error *error)
+{
+    int64_t *times = context;
+    (void)then, (void)seq, (void)decisions, (void)error;
+    for (int64_t i = 0; i < events->length; i++)
+        times[column_int(&events->columns[0], &events->schema->fields[0].type, i)]++;
+    return OK;
+}
+
+static void run_with_ids(uint64_t seed)
+{
+    static struct caller callers[CALLERS];
+    static int64_t times[IDS];
+    struct crash_disk *disk = crash_disk_new(seed);
+    struct durable *durable = open_durable(disk, true);
+    struct combiner *combiner;
+    struct error error = {0};
+    if (combiner_new(durable, &combiner, &error) != OK)
+        stop("callers", &error);
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){.combiner = combiner, .random = {seed + 99 + (uint64_t)i}, .first = i};
+        if (pthread_create(&callers[i].thread, NULL, call_with_ids, &callers[i]))
+            abort();
+    }
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(callers[i].thread, NULL);
+    combiner_free(combiner);
+    if (durable_history(durable, 1, count_ids, times, &error) != OK)
+        stop("the journal", &error);
+    for (int id = 0; id < IDS; id++)
+        if (times[id] != (seen.told[id].answer.size > 0))
+            stop("an event is in the journal more or less than once", NULL);
+    if (!seen.again || !seen.conflicts)
+        stop("no event came again", NULL);
+    printf("%lld times an event came again, %lld times another one under its id\n", (long long)seen.again,
+           (long long)seen.conflicts);
+    if (durable_close(durable, &error) != OK)
+        stop("closing", &error);
+    crash_disk_free(disk);
+    for (int id = 0; id < IDS; id++)
+        buffer_done(&seen.told[id].answer);
+}
+
 int main(int argc, char **argv)
 {
     int64_t n = 20000;
@@ -269,16 +392,17 @@ int main(int argc, char **argv)
         abort();
     make_version();
     struct crash_disk *disk = crash_disk_new(seed);
-    struct durable *durable = open_durable(disk);
+    struct durable *durable = open_durable(disk, false);
     int64_t taken = run(durable, seed);
     check(durable, taken);
     durable_abandon(durable);
     crash_disk_crash(disk);
-    durable = open_durable(disk);
+    durable = open_durable(disk, false);
     check(durable, taken);
     if (durable_close(durable, &error) != OK)
         stop("closing", &error);
     crash_disk_free(disk);
+    run_with_ids(seed);
     for (int64_t i = 0; i < each_caller * CALLERS; i++)
         buffer_done(&told[i].answer);
     free(told);
