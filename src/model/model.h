@@ -49,9 +49,9 @@ struct model *model_ref(struct model *model);
 void model_unref(struct model *model); /* takes NULL */
 
 const char *model_kind(const struct model *model);   /* "forest", "linear" */
-/* What scores it, and why that: of forests "scalar", "avx2" or "avx512" for compiled ones, "plain" where
- * walking the trees as they are is faster; else "scalar". SHRIKE_KERNEL in the environment names the kernel
- * of models that are loaded after it was set. */
+/* What scores it, and why that: of forests "scalar", "avx2" or "avx512" for those whose rows are quantised,
+ * "direct" or "plain" where walking the trees as they are is faster; else "scalar". SHRIKE_KERNEL in the
+ * environment names the kernel of models that are loaded after it was set. */
 const char *model_kernel(const struct model *model);
 const char *model_kernel_why(const struct model *model);
 /* The kernel of this processor for compiled forests. */

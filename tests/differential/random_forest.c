@@ -14,29 +14,34 @@ static uint64_t draw(struct forest_random *random, uint64_t below)
 }
 
 const struct forest_shape forest_shapes[FOREST_SHAPES] = {
-    {"constant", 1, 3, 0, 1, 1, 0, 0, false, FOREST_SUM_FLOAT},
-    {"stump", 1, 1, 1, 1, 1, 100, 0, false, FOREST_SUM_FLOAT},
-    {"small", 3, 10, 3, 1, 5, 90, 0, true, FOREST_SUM_DOUBLE},
-    {"all depths", 5, 40, 8, 1, 12, 60, 0, true, FOREST_SUM_FLOAT},
-    {"typical", 13, 100, 8, 1, 250, 97, 0, false, FOREST_SUM_FLOAT},
-    {"in double", 28, 50, 7, 1, 100, 97, 0, true, FOREST_SUM_DOUBLE},
-    {"many thresholds", 4, 60, 9, 1, 2000, 97, 0, true, FOREST_SUM_FLOAT},
-    {"exactly 255", 1, 30, 8, 1, 255, 100, 0, false, FOREST_SUM_FLOAT},
-    {"exactly 256", 1, 30, 8, 1, 256, 100, 0, false, FOREST_SUM_FLOAT},
-    {"depth 12", 20, 12, 12, 1, 60, 99, 0, true, FOREST_SUM_FLOAT},
-    {"leaf-wise", 20, 40, 30, 1, 60, 70, 0, true, FOREST_SUM_DOUBLE},
-    {"three classes", 10, 90, 5, 3, 40, 95, 0, true, FOREST_SUM_FLOAT},
-    {"seven classes", 10, 70, 9, 7, 40, 90, 10, true, FOREST_SUM_DOUBLE},
-    {"categories", 8, 60, 6, 1, 20, 95, 40, true, FOREST_SUM_FLOAT},
-    {"40 columns", 40, 60, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
-    {"60 columns", 60, 60, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
-    {"28 columns, depth 8", 28, 50, 8, 1, 100, 97, 0, false, FOREST_SUM_DOUBLE},
-    {"60 columns, depth 8", 60, 62, 8, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
-    {"600 classes", 6, 1200, 2, 600, 20, 97, 0, false, FOREST_SUM_FLOAT},
-    {"150 columns", 150, 80, 7, 1, 30, 97, 0, false, FOREST_SUM_FLOAT},
-    {"700 features", 700, 200, 8, 1, 30, 97, 0, true, FOREST_SUM_FLOAT},
-    {"2000 features", 2000, 300, 7, 1, 500, 97, 0, true, FOREST_SUM_DOUBLE},
-    {"2000 trees", 30, 2000, 6, 1, 100, 97, 0, false, FOREST_SUM_FLOAT},
+    {"constant", 1, 3, 0, 1, 1, 0, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"stump", 1, 1, 1, 1, 1, 100, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"small", 3, 10, 3, 1, 5, 90, 0, MISSING_AND_ZEROS, FOREST_SUM_DOUBLE},
+    {"all depths", 5, 40, 8, 1, 12, 60, 0, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"typical", 13, 100, 8, 1, 250, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"in double", 28, 50, 7, 1, 100, 97, 0, MISSING_AND_ZEROS, FOREST_SUM_DOUBLE},
+    {"many thresholds", 4, 60, 9, 1, 2000, 97, 0, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"exactly 255", 1, 30, 8, 1, 255, 100, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"exactly 256", 1, 30, 8, 1, 256, 100, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"depth 12", 20, 12, 12, 1, 60, 99, 0, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"leaf-wise", 20, 40, 30, 1, 60, 70, 0, MISSING_AND_ZEROS, FOREST_SUM_DOUBLE},
+    {"three classes", 10, 90, 5, 3, 40, 95, 0, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"seven classes", 10, 70, 9, 7, 40, 90, 10, MISSING_AND_ZEROS, FOREST_SUM_DOUBLE},
+    {"categories", 8, 60, 6, 1, 20, 95, 40, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"40 columns", 40, 60, 7, 1, 30, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"60 columns", 60, 60, 7, 1, 30, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"28 columns, depth 8", 28, 50, 8, 1, 100, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_DOUBLE},
+    {"60 columns, depth 8", 60, 62, 8, 1, 30, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"600 classes", 6, 1200, 2, 600, 20, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"150 columns", 150, 80, 7, 1, 30, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"700 features", 700, 200, 8, 1, 30, 97, 0, MISSING_AND_ZEROS, FOREST_SUM_FLOAT},
+    {"2000 features", 2000, 300, 7, 1, 500, 97, 0, MISSING_AND_ZEROS, FOREST_SUM_DOUBLE},
+    {"2000 trees", 30, 2000, 6, 1, 100, 97, 0, MISSING_BY_FEATURE, FOREST_SUM_FLOAT},
+    {"few trees", 200, 10, 8, 1, 60, 97, 0, MISSING_EITHER_WAY, FOREST_SUM_FLOAT},
+    {"few trees, three classes", 300, 12, 7, 3, 40, 90, 0, MISSING_EITHER_WAY, FOREST_SUM_DOUBLE},
+    {"few of its features", 1000, 3, 5, 1, 100, 80, 0, MISSING_EITHER_WAY, FOREST_SUM_FLOAT},
+    {"1500 features", 1500, 40, 9, 1, 100, 97, 0, MISSING_EITHER_WAY, FOREST_SUM_FLOAT},
+    {"few trees, leaf-wise", 90, 12, 20, 1, 100, 70, 0, MISSING_BY_FEATURE, FOREST_SUM_DOUBLE},
 };
 enum { MOST_ITEMS = 1 << 14, MOST_GROUPS = 600 };
 
@@ -57,8 +62,8 @@ static struct forest_item random_split(const struct forest_shape *shape, struct 
     struct forest_item item = {.test = draw(random, 3) ? FOREST_LESS : FOREST_AT_MOST,
                                .feature = (int64_t)feature,
                                .value = (double)number(shape, feature, draw(random, UINT64_MAX)),
-                               .missing_yes = shape->both_sides ? draw(random, 2) : feature % 2,
-                               .zero_missing = shape->both_sides && draw(random, 10) == 0};
+                               .missing_yes = shape->missing ? draw(random, 2) : feature % 2,
+                               .zero_missing = shape->missing == MISSING_AND_ZEROS && draw(random, 10) == 0};
     if (draw(random, 100) < (uint64_t)shape->odd) {
         item.test = draw(random, 3) ? FOREST_MEMBER : FOREST_EQUAL;
         item.set = words + draw(random, 3);

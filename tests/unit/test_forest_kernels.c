@@ -33,8 +33,9 @@ static size_t differing(const struct forest *forest, const double *margins, cons
     return count;
 }
 
-/* Engines compared: those that walk the plain nodes, and compiled ones. */
-static size_t compared[2];
+/* Engines compared: those that walk the plain nodes, those that walk over values, and those that quantise. */
+enum { PLAIN, DIRECT, QUANTISED };
+static size_t compared[3];
 
 static void check(const struct forest_shape *shape, const struct forest *forest, const float *rows,
                   const double *margins, const char *kernel)
@@ -48,7 +49,7 @@ static void check(const struct forest_shape *shape, const struct forest *forest,
         return; /* this processor has it not */
     if (code)
         fail_msg("%s: %s", shape->name, error.message);
-    compared[engine.kernel != NULL]++;
+    compared[!engine.kernel ? PLAIN : engine.direct ? DIRECT : QUANTISED]++;
     size_t width = (size_t)shape->features, groups = (size_t)shape->groups;
     float *scores = memory_new(FOREST_ROWS * groups, sizeof *scores);
     static const size_t sizes[] = {1, 2, 7, 8, 63, 64, 65, 256, 257, FOREST_ROWS};
@@ -87,8 +88,10 @@ static void test_random_forests(void **state)
             free(margins);
             forest_done(&forest);
         }
-    print_message("%zu compiled engines compared, %zu walked as they are\n", compared[1], compared[0]);
-    assert_true(compared[1] > 2 * compared[0]);
+    print_message("%zu engines that quantise, %zu that walk over values, %zu over the plain nodes\n",
+                  compared[QUANTISED], compared[DIRECT], compared[PLAIN]);
+    assert_true(compared[QUANTISED] > 2 * (compared[DIRECT] + compared[PLAIN]));
+    assert_true(compared[DIRECT] >= 30);
 }
 
 /* A program that flushes denormals must get the same scores. */

@@ -27,6 +27,9 @@
  * The scalar kernel has no tops: a tree is one tile. The other trees have nodes with a pointer (struct
  * engine_node).
  *
+ * Quantising costs something for each column, whatever the trees look at. Where they are too few for that
+ * they are walked over the values (kernel_direct.c).
+ *
  * Kernels: one file per instruction set (kernel_*.c), chosen once when a forest is compiled: the best that
  * the processor has, or what SHRIKE_KERNEL names (scalar, avx2, avx512). Threads: an engine is immutable and
  * shared. Memory: compiling allocates; scoring has its rows on the stack.
@@ -119,8 +122,11 @@ struct forest_engine {
     uint8_t *tiles;
     struct engine_node *linked; /* nodes of trees that are not complete */
     uint32_t *starts;           /* of linked trees with a top: the node behind each place below it */
+    struct direct_node *direct; /* where values are not quantised, instead of these; starts: the roots */
+    int32_t *used;              /* features that direct nodes look at */
+    int n_used;
     bool wide;                  /* leaves are doubles */
-    float *leaves;              /* by node of linked trees, one of the two */
+    float *leaves;              /* by node of linked or direct trees, one of the two */
     double *leaves_wide;
 };
 

@@ -17,6 +17,7 @@ struct forest_kernel {
     shap_explain *explain;
 };
 
+extern const struct forest_kernel kernel_direct; /* of no instruction set: see direct.h */
 extern const struct forest_kernel kernel_scalar, kernel_avx2, kernel_avx512;
 
 /* The best kernel of this processor, or what SHRIKE_KERNEL names; *ret_why says which of both. CODE_USAGE:
