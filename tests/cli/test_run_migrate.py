@@ -8,6 +8,9 @@ import subprocess
 import pytest
 
 from surroundings import clean_environment
+from test_labels import PLAN as LABELLED
+from test_run_labels import Project
+from test_run_labels import write_events as write_labelled_events
 from test_run_state import PLAN, write_events
 
 RULES = (
@@ -160,3 +163,35 @@ def test_a_column_keeps_its_type(shrike, project, tmp_path):
     result = shrike("replay", "--state", state, "--model", "models:/t/1", cwd=project)
     assert result.returncode != 0 and "the column card was INTEGER and is BIGINT now" in result.stderr
     shrike(*run("models:/m/1", state, tmp_path, ["a.jsonl"]), cwd=project, check=True)
+
+
+def test_labels_of_the_past_are_in_the_new_windows(binary, tmp_path):
+    """The journal has events and labels in the order in which they came; the new plan takes both again."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    labelled = Project(binary, folder)
+    other = LABELLED.replace("INTERVAL 4 HOUR", "INTERVAL 3 HOUR").replace(
+        "FROM tx", ", sum(is_fraud) OVER (PARTITION BY amount ORDER BY ts\n"
+        "  RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 HOUR PRECEDING) AS by_amount FROM tx"
+    )
+    assert other.count("by_amount") == 1
+    (folder / "other.sql").write_text(other)
+    train = ["--plan", "other.sql", "--rules", "rules.sql", "--in", "events.jsonl", "--labels", "labels.csv"]
+    train += ["--split", "stratified", "--rounds", "3", "--threads", "1"]
+    labelled.shrike("train", "--name", "o", *train)
+    half = labelled.events[:1500]
+    write_labelled_events(folder / "half.jsonl", half)
+    write_labelled_events(folder / "rest.jsonl", labelled.events[1500:])
+    common = ["--labels", "labels.csv", "--explain", "1"]
+    labelled.shrike("run", "models:/o/1", "--source", "events.jsonl", "--sink", "other.jsonl", *common)
+    state = ["--state", "state", "--sink", "out.jsonl"]
+    labelled.shrike("run", "models:/m/1", "--source", "half.jsonl", *common, *state)
+    result = labelled.shrike(
+        "run", "models:/o/1", "--source", "rest.jsonl", *common, *state, "--backfill", "journal"
+    )
+    assert "1 groups of windows stayed, 2 were filled" in result.stderr
+    found, wanted = labelled.decided("out.jsonl"), labelled.decided("other.jsonl")
+    assert found[:1500] == labelled.decisions[:1500]
+    assert found[1500:] == wanted[1500:] and len(found) == 3000
+    result = labelled.shrike("replay", "--state", "state")
+    assert "3000 decisions, from event 1 on: all the same to the bit" in result.stdout

@@ -494,6 +494,34 @@ static void try_seed(uint64_t seed)
     table_done(&world.past);
 }
 
+static bool is_kept(struct world *world, uint32_t version)
+{
+    char path[64];
+    uint64_t size;
+    snprintf(path, sizeof path, "/state/versions/%u/switch", version);
+    return crash_disk_bytes(world->disk, path, &size) != NULL;
+}
+
+/* A version is kept for as long as the journal has something of it. */
+static void check_versions(void)
+{
+    struct world world = {
+        .random = {5}, .disk = crash_disk_new(5), .second = 3, .switched = -1, .trims = true};
+    make_events(&world, 0, plans[world.first]);
+    make_events(&world, 1, plans[world.second]);
+    make_past(&world);
+    if (live(&world, false, false, EVENTS / 3, -1) != OK || !is_kept(&world, 1))
+        stop("the first version is not kept", NULL);
+    if (live(&world, true, true, EVENTS / 3, -1) != OK || !is_kept(&world, 1) || !is_kept(&world, 2))
+        stop("the journal has events of both versions, and they are not kept", NULL);
+    if (live(&world, true, false, EVENTS, -1) != OK || is_kept(&world, 1) || !is_kept(&world, 2))
+        stop("the first version is kept for nothing", NULL);
+    crash_disk_free(world.disk);
+    table_done(&world.events[0]);
+    table_done(&world.events[1]);
+    table_done(&world.past);
+}
+
 int main(int argc, char **argv)
 {
     int64_t trials = 120;
@@ -506,6 +534,7 @@ int main(int argc, char **argv)
     }
     for (int p = 0; p < PLANS; p++)
         make_plan(p);
+    check_versions();
     for (int64_t i = 0; i < trials; i++, seed++)
         try_seed(seed);
     printf("%lld changes of plan up to seed %llu: %lld crashes in them, %lld with windows to fill, %lld with "
