@@ -18,6 +18,7 @@
 
 #include "base/units.h"
 #include "score/durable_struct.h"
+#include "score/erasing.h"
 #include "table/packed.h"
 
 struct migration {
@@ -70,7 +71,7 @@ static int read_snapshot_plan(struct durable *durable, bool *ret_found, struct b
 static int read_journal_plan(struct durable *durable, bool *ret_found, struct buffer *ret,
                              struct error *error)
 {
-    struct journal_reader *reader;
+    struct journal_reader *reader = NULL;
     struct switch_record version;
     struct record record;
     int rc = journal_reader_new(durable->journal, &reader, error);
@@ -200,7 +201,7 @@ static int restore_former(struct migration *migration, struct error *error)
 /* What came before the journal's first record is no later than what it notes first. */
 static int find_oldest(struct migration *migration, int64_t *ret, struct error *error)
 {
-    struct journal_reader *reader;
+    struct journal_reader *reader = NULL;
     struct position_record found;
     struct record record;
     bool more = true;
@@ -244,6 +245,8 @@ static int check_reach(const struct migration *migration, int64_t newest, int64_
         what = "the ids that --dedupe knows";
     }
     unsigned long long first = migration->journal.oldest_seq;
+    if (newest < -LIMIT_EVENT_TIME) /* of no event */
+        return OK;
     if (migration->need.all)
         return error_set(error, CODE_CONFLICT,
                          "%s: its windows need history from the first event on, and the journal begins with "
@@ -261,23 +264,6 @@ static int check_reach(const struct migration *migration, int64_t newest, int64_
 
 /* ---- history again ---- */
 
-/* The journal's first events, as rows of the new plan. */
-static int find_first(struct migration *migration, struct table *ret, struct error *error)
-{
-    struct journal_reader *reader;
-    struct events_head head;
-    struct record record;
-    bool more = true;
-    int rc = journal_reader_new(migration->durable->journal, &reader, error);
-    while (rc == OK && more && !ret->length) {
-        rc = journal_reader_next(reader, &more, &record, error);
-        if (rc == OK && more && record.kind == RECORD_EVENTS)
-            rc = past_read(&migration->past, record.body, record.size, &head, ret, error);
-    }
-    journal_reader_free(reader);
-    return rc;
-}
-
 /* A row by which an event is told: its id, or the columns that both plans have. */
 static void pack_row(const struct migration *migration, const struct table *events, int64_t i,
                      struct buffer *out)
@@ -292,6 +278,32 @@ static void pack_row(const struct migration *migration, const struct table *even
         struct table column = {.schema = &one, .columns = &events->columns[c], .length = events->length};
         packed_write(&column, i, 1, out);
     }
+}
+
+/* The journal's first event that was not erased; *ret stays empty where it has none. */
+static int find_first(struct migration *migration, struct buffer *ret, struct error *error)
+{
+    struct journal_reader *reader = NULL;
+    struct events_head head;
+    struct record record;
+    struct table events = {0};
+    bool more = true;
+    int rc = journal_reader_new(migration->durable->journal, &reader, error);
+    if (rc != OK)
+        return rc;
+    rc = table_init(&events, plan_events(migration->durable->plan), error);
+    while (rc == OK && more && !ret->size) {
+        rc = journal_reader_next(reader, &more, &record, error);
+        if (rc != OK || !more || record.kind != RECORD_EVENTS)
+            continue;
+        rc = past_read(&migration->past, record.body, record.size, &head, &events, error);
+        for (int64_t i = 0; rc == OK && i < events.length && !ret->size; i++)
+            if (!event_is_erased(&events, i))
+                pack_row(migration, &events, i, ret);
+    }
+    table_done(&events);
+    journal_reader_free(reader);
+    return rc;
 }
 
 /* Which row is the journal's first event; their number where none is. */
@@ -327,18 +339,14 @@ static int take_some(struct migration *migration, const struct table *events, in
 static int take_files(struct migration *migration, struct error *error)
 {
     const struct durable_backfill *backfill = migration->backfill;
-    struct table events = {0}, first = {0};
+    struct table events = {0};
     struct buffer wanted, row;
     bool more = true;
     buffer_init(&wanted, LIMIT_JOURNAL_RECORD);
     buffer_init(&row, LIMIT_JOURNAL_RECORD);
     int rc = table_init(&events, plan_events(migration->durable->plan), error);
     if (rc == OK)
-        rc = table_init(&first, events.schema, error);
-    if (rc == OK)
-        rc = find_first(migration, &first, error);
-    if (rc == OK && first.length)
-        pack_row(migration, &first, 0, &wanted);
+        rc = find_first(migration, &wanted, error);
     while (rc == OK && more) {
         rc = backfill->next(backfill->context, &events, error);
         if (rc != OK)
@@ -353,7 +361,6 @@ static int take_files(struct migration *migration, struct error *error)
     buffer_done(&wanted);
     buffer_done(&row);
     table_done(&events);
-    table_done(&first);
     return rc;
 }
 
