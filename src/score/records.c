@@ -51,9 +51,9 @@ static const char *take(struct rest *rest, size_t n)
 static void get(struct rest *rest, void *data, size_t n)
 {
     const char *from = take(rest, n);
-    if (from)
+    if (n && from)
         memcpy(data, from, n);
-    else
+    else if (n)
         memset(data, 0, n);
 }
 

@@ -198,7 +198,8 @@ int packed_read(const void *data, size_t size, int64_t most_rows, struct table *
     if (rows > most_rows)
         return error_set(error, CODE_CORRUPT, "%u packed rows, at most %lld were expected", rows,
                          (long long)most_rows);
-    int rc = table_reserve(ret, rows, error);
+    /* Also where there are none: texts begin at an offset. */
+    int rc = table_reserve(ret, rows ? rows : 1, error);
     for (int c = 0; rc == OK && c < ret->schema->n; c++)
         rc = read_column(&rest, &ret->schema->fields[c], rows, &ret->columns[c], error);
     if (rc != OK) {

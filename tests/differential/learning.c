@@ -181,6 +181,7 @@ void compare_learning(struct trial *trial)
     learn_in_batches(trial, &labels, &expected, 1, 1, false, "labels, batches of one");
     learn_in_batches(trial, &labels, &expected, 3, -1, false, "labels, three threads");
     learn_in_batches(trial, &labels, &expected, 2, -1, true, "labels, restarts");
+    compare_book(trial, &labels);
     coverage_note(&trial->run->coverage, trial->plan, &expected);
     trial->run->taught++;
     trial->run->labels += labels.n;

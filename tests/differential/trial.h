@@ -58,6 +58,7 @@ bool same_bits(const struct column *a, const struct column *b, const struct type
 void compare_with_state(struct trial *trial);
 /* The same with labels that come later than their events, where the plan's windows can follow them. */
 void compare_learning(struct trial *trial);
+void compare_book(struct trial *trial, const struct labels *labels);
 /* The same with events that are erased later. */
 void compare_erasing(struct trial *trial);
 /* DuckDB against the rescan. */
