@@ -104,10 +104,9 @@ static int take_decisions(struct durable *durable, struct undecided *undecided, 
                          "decisions about events from %llu on, which do not stand before",
                          (unsigned long long)seq);
     undecided->waits = false;
-    rc = durable_follow_events(durable, &undecided->events, undecided->seq, error);
     /* Ids that were given up before were told of then. */
     durable_forget_lost_labels(durable);
-    return rc;
+    return durable_follow_events(durable, &undecided->events, undecided->seq, error);
 }
 
 static int take_switch(struct durable *durable, const struct undecided *undecided,

@@ -441,8 +441,8 @@ static void test_a_replay_begins_in_the_middle(void **unused)
     must(&fixture, replay_open(crash_disk_io(fixture.disk), "/state", &replay, &fixture.error));
     must(&fixture, replay_start(replay, &fixture.error));
     assert_true(replay_first_seq(replay) > 1 && replay_version(replay)->learns);
-    struct engine_options options = {.state = {.threads = 1, .lateness_us = 5, .learns = true},
-                                     .threshold = NAN};
+    struct engine_options options = {
+        .state = {.threads = 1, .lateness_us = 5, .learns = true, .forgets = true}, .threshold = NAN};
     must(&fixture, engine_new(fixture.plan, fixture.model, NULL, &options, &engine, &fixture.error));
     must(&fixture, replay_prepare(replay, engine, &fixture.error));
     must(&fixture, replay_truth(replay, &truth, &fixture.error));
