@@ -180,11 +180,13 @@ static int open_state(struct job *job, struct error *error)
     if (rc != OK)
         return rc;
     struct durable_version nobody = {.plan = job->plan};
-    struct durable_options options = {
-        .directory = directory,
-        .engine = {.state = {.threads = 1, .lateness_us = version->lateness_us, .learns = version->learns}},
-        .dedupe_us = -1,
-        .retain_bytes = UINT64_MAX};
+    struct durable_options options = {.directory = directory,
+                                      .engine = {.state = {.threads = 1,
+                                                           .lateness_us = version->lateness_us,
+                                                           .max_ahead_us = version->max_ahead_us,
+                                                           .learns = version->learns}},
+                                      .dedupe_us = -1,
+                                      .retain_bytes = UINT64_MAX};
     return durable_open(&nobody, &options, &job->durable, NULL, error);
 }
 

@@ -260,9 +260,10 @@ static void print_summary(const struct job *job)
     struct state_counters counters;
     int64_t repeated = job->state ? run_state_repeated(job->state) : 0;
     state_counters(engine_state(job->scorer.engine), &counters);
-    log_line(LOG_INFO, "%lld events scored, %lld set aside, %lld too late for the windows",
+    log_line(LOG_INFO,
+             "%lld events scored, %lld set aside, %lld too late for the windows, %lld ahead of time",
              (long long)(job->seq - counters.filtered - repeated), (long long)job->dead,
-             (long long)counters.too_late);
+             (long long)counters.too_late, (long long)counters.ahead);
     if (repeated)
         log_line(LOG_INFO, "%lld events were there before, and have their decision", (long long)repeated);
     pipe_report_filtered(&counters);
@@ -291,15 +292,29 @@ static int conflict(void *context, const struct table *events, int64_t i, uint64
     return set_aside(job, &why, error);
 }
 
+/* Of events that come as they happen, clocks are not trusted without end. */
+static int64_t max_ahead(const struct arguments *arguments)
+{
+    int n = 0;
+    bool lines = false;
+    const char *const *sources = argument_list(arguments, "source", &n);
+    for (int i = 0; i < n; i++)
+        lines |= strcmp(sources[i], "-") == 0;
+    if (argument_given(arguments, "max-ahead"))
+        return argument_integer(arguments, "max-ahead");
+    return lines ? HOUR_US : 0;
+}
+
 static int open_engine(struct job *job, struct error *error)
 {
     const struct arguments *arguments = job->arguments;
     int reasons = (int)argument_integer(arguments, "explain"), threads = pipe_threads(arguments);
     struct engine_options options;
     if (!argument_given(arguments, "state"))
-        return scorer_open(arguments, reasons, threads, &job->scorer, error);
+        return scorer_open(arguments, reasons, threads, max_ahead(arguments), &job->scorer, error);
     run_follow_prepare();
     int rc = scorer_open_version(arguments, reasons, threads, &job->scorer, &options, error);
+    options.state.max_ahead_us = max_ahead(arguments);
     return rc == OK ? run_state_open(arguments, &job->scorer, &options,
                                      &(struct run_letters){conflict, lost, job}, &job->state, error)
                     : rc;
@@ -410,6 +425,13 @@ static const struct option options[] = {
     PIPE_OPTION_REGISTRY,
     PIPE_OPTION_LABELS,
     PIPE_OPTION_LATENESS,
+    {.name = "max-ahead",
+     .kind = OPTION_DURATION,
+     .argument = "DURATION",
+     .text = "How far beyond the latest time so far an event may be and still count as the latest; one that "
+             "is further "
+             "ahead enters no windows. 0: as far as it likes. Default: 1h with events on standard input, "
+             "else 0."},
     PIPE_OPTION_TIME_UNIT,
     PIPE_OPTION_THREADS,
     PIPE_OPTION_MEMORY,

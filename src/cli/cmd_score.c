@@ -49,7 +49,7 @@ static int open_job(struct job *job, struct error *error)
     int reasons = (int)argument_integer(job->arguments, "explain");
     struct writer_options to = {.path = argument_text(job->arguments, "out"),
                                 .threads = pipe_threads(job->arguments)};
-    int rc = scorer_open(job->arguments, reasons, pipe_threads(job->arguments), &job->scorer, error);
+    int rc = scorer_open(job->arguments, reasons, pipe_threads(job->arguments), 0, &job->scorer, error);
     if (rc == OK)
         rc = pipe_keep(job->arguments, job->scorer.version.plan, &job->kept, error);
     if (rc == OK)

@@ -39,14 +39,15 @@ struct rules *scorer_rules(const struct arguments *arguments, const struct score
     return argument_given(arguments, "threshold") ? NULL : scorer->version.rules;
 }
 
-int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
-                struct error *error)
+int scorer_open(const struct arguments *arguments, int reasons, int threads, int64_t max_ahead_us,
+                struct scorer *ret, struct error *error)
 {
     struct scorer scorer;
     struct engine_options options;
     int rc = scorer_open_version(arguments, reasons, threads, &scorer, &options, error);
     if (rc != OK)
         return rc;
+    options.state.max_ahead_us = max_ahead_us;
     struct labels_options labels;
     if (pipe_labels(arguments, &labels))
         rc = labels_open(scorer.version.plan, &labels, &scorer.labels, error);
@@ -282,6 +283,10 @@ void scored_json(const struct scorer *scorer, const struct table *events, const 
     else
         json_write_float(out, decisions->scores[i]);
     buffer_format(out, decision ? ",\"decision\":\"%s\"" : ",\"decision\":null", decision);
+    if (decisions->marks[i] & STATE_TOO_LATE)
+        buffer_text(out, ",\"too_late\":true");
+    if (decisions->marks[i] & STATE_AHEAD)
+        buffer_text(out, ",\"ahead\":true");
     if (rules) {
         buffer_text(out, ",\"rules\":[");
         bool first = true;

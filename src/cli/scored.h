@@ -19,8 +19,8 @@ struct scorer {
 int scorer_open_version(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
                         struct engine_options *ret_options, struct error *error);
 struct rules *scorer_rules(const struct arguments *arguments, const struct scorer *scorer); /* or NULL */
-int scorer_open(const struct arguments *arguments, int reasons, int threads, struct scorer *ret,
-                struct error *error);
+int scorer_open(const struct arguments *arguments, int reasons, int threads, int64_t max_ahead_us,
+                struct scorer *ret, struct error *error);
 /* A text that is the same where versions and options decide alike, but for what state options do. */
 void scorer_identity(const struct scorer *scorer, const struct engine_options *options,
                      char ret[FILE_SHA256_SIZE]);
@@ -38,8 +38,9 @@ int scored_append(const struct scorer *scorer, const struct table *events, const
                   const struct decisions *decisions, struct table *out, struct error *error);
 
 /* One decision as a JSON object: {"seq":1,"tx_id":..,"ts":"..","score":..,"decision":"..","rules":[..],
- * "reasons":[{"feature":..,"value":..,"contribution":..,"text":..}],"features":{..}}; a text only where the
- * version has one for the feature. Of a filtered event score and features are null, and "reasons" is
+ * "reasons":[{"feature":..,"value":..,"contribution":..,"text":..}],"features":{..}}; "too_late":true or
+ * "ahead":true behind the decision of an event that enters no windows; a text only where the version has one
+ * for the feature. Of a filtered event score and features are null, and "reasons" is
  * [{"reason":"filtered"}]. */
 void scored_json(const struct scorer *scorer, const struct table *events, const struct decisions *decisions,
                  int64_t i, int64_t seq, struct buffer *out);

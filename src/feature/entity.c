@@ -208,12 +208,17 @@ static void shift_positions(const struct layout *layout, struct entity *entity, 
         extremes_shift(entity, entity_at(entity, layout->extremes[i].offset), position, by);
 }
 
+static bool is_too_late(const struct arrival *arrival)
+{
+    return arrival->time < arrival->floor && arrival->floor != FLOOR_AHEAD;
+}
+
 /* The frames of an event at `position` that is not the newest. */
 static void find_view(struct share *share, const struct entity *entity, const struct arrival *arrival,
                       uint32_t position)
 {
     const struct layout *layout = share->layout;
-    bool too_late = arrival->time < arrival->floor;
+    bool too_late = is_too_late(arrival);
     for (int i = 0; i < layout->n_ends; i++) {
         const struct layout_end *end = &layout->ends[i];
         share->view_highs[i] = end->unit == FRAME_ROWS
@@ -319,7 +324,7 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
 {
     const struct layout *layout = share->layout;
     uint32_t position = ring_search(layout, entity, arrival->time, true);
-    bool too_late = arrival->time < arrival->floor;
+    bool too_late = is_too_late(arrival);
     memcpy(share->lows, entity_lows(layout, entity), (size_t)layout->n_frames * sizeof *share->lows);
     memcpy(share->highs, entity_highs(layout, entity), (size_t)layout->n_ends * sizeof *share->highs);
     shift_positions(layout, entity, position, 1);
@@ -335,11 +340,12 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
     fine &= step(share, entity, too_late, false);
     if (layout->unbounded && too_late)
         fine &= sum_alone(share, entity, position);
-    *ret = (struct view){entity, share->view_lows, share->view_highs, position, true, too_late};
+    bool outside = arrival->time < arrival->floor;
+    *ret = (struct view){entity, share->view_lows, share->view_highs, position, true, too_late, outside};
     return fine;
 }
 
-/* Takes a too late event out of everything. */
+/* Takes an event that is too late, or ahead, out of everything. */
 static bool leave(struct share *share, struct entity *entity, uint32_t position)
 {
     const struct layout *layout = share->layout;
@@ -403,7 +409,7 @@ static bool join_positions(struct share *share, struct entity *entity, uint32_t 
 bool entity_settle(struct share *share, struct entity *entity, const struct view *view)
 {
     bool fine = step(share, entity, view->too_late, true);
-    if (view->too_late)
+    if (view->outside)
         return fine & leave(share, entity, view->position);
     fine &= join_positions(share, entity, view->position);
     return fine & frames_advance(share, entity, entity->position, true);
@@ -422,7 +428,8 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     for (int i = 0; i < layout->n_linked; i++)
         fine &= recent_put(layout, &layout->linked[i], entity, entity->end, &share->pool);
     *ret = (struct view){
-        entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false};
+        entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false,
+        false};
     fine &= frames_advance(share, entity, arrival->time, true);
     evict(share, entity, arrival->floor);
     return fine;

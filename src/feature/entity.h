@@ -34,6 +34,10 @@ void share_done(struct share *share);
 /* Releases the texts of a key. */
 void share_drop_key(const struct share *share, const uint64_t *key);
 
+/* The floor of an event that is ahead of its time: like one that is too late it is in no window but its own.
+ */
+#define FLOOR_AHEAD INT64_MAX
+
 /* An event as it goes into a ring. values: 16 bytes per slot; a text is a number of the strings, held once
  * for the event, and taken over. */
 struct arrival {
@@ -61,6 +65,7 @@ struct view {
     const uint32_t *lows, *highs;
     uint32_t position;   /* of the event */
     bool late, too_late; /* not the newest of its entity; before its floor */
+    bool outside;        /* it leaves again: too late, or ahead */
 };
 
 /* Takes one event; its windows may be read from the view until entity_settle. False: no memory, and the

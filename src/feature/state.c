@@ -70,50 +70,6 @@ static void step_before(void *context, int task)
     }
 }
 
-/* The values of a time column, where they lie as they are computed with; else NULL. */
-static const int64_t *plain_times(const struct column *column, const struct type *type)
-{
-    bool plain = type->id == TYPE_TIMESTAMP || type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INT64;
-    return plain ? column->data : NULL;
-}
-
-static void find_times(struct state *state)
-{
-    int index = state->plan->time_column;
-    const struct column *column = &state->events->columns[index];
-    const struct type *type = &state->plan->events->fields[index].type;
-    const int64_t *plain = plain_times(column, type);
-    int64_t scale = state->plan->time_scale;
-    for (int64_t i = 0; plain && i < state->n; i++)
-        state->times[i] = plain[state->from + i] * scale;
-    for (int64_t i = 0; !plain && i < state->n; i++)
-        state->times[i] = column_int(column, type, state->from + i) * scale;
-}
-
-static void step_order(struct state *state)
-{
-    find_times(state);
-    for (int64_t i = 0; i < state->n; i++) {
-        int64_t time = state->times[i];
-        state->marks[state->from + i] = 0;
-        if (state->wanted && !state->wanted[i]) {
-            state->counters.filtered++;
-        } else if (state->started && time < state->high_water) {
-            bool too_late = time < state->high_water - state->options.lateness_us;
-            state->counters.late++;
-            state->counters.too_late += too_late;
-            state->marks[state->from + i] |= too_late ? STATE_TOO_LATE : 0;
-        } else {
-            state->high_water = time;
-            state->started = true;
-        }
-        state->floors[i] = state->high_water - state->options.lateness_us;
-        if (state->entered)
-            state->entered[state->from + i] =
-                (!state->wanted || state->wanted[i]) && time >= state->floors[i];
-    }
-}
-
 static bool step_texts(struct state *state)
 {
     if (!state->strings)
@@ -335,7 +291,7 @@ static int check_events(const struct state *state, const struct table *events, s
         return OK;
     const struct column *column = &events->columns[index];
     const struct type *type = &state->plan->events->fields[index].type;
-    const int64_t *plain = column->nulls ? NULL : plain_times(column, type);
+    const int64_t *plain = column->nulls ? NULL : state_plain_times(column, type);
     int64_t most = LIMIT_EVENT_TIME / state->plan->time_scale;
     bool fine = plain != NULL;
     for (int64_t i = 0; plain && i < events->length; i++)
@@ -395,7 +351,7 @@ static int take_slice(struct state *state, struct error *error)
             continue;
         parallel_for(state->parallel, state->threads, step_before, state);
         if (state->level == 0)
-            step_order(state);
+            state_order(state);
         if (!step_texts(state))
             state->failed = true;
         else if (state->threads == 1 && state->n <= FEW)
@@ -595,6 +551,8 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
     state->options = *options;
     if (state->options.lateness_us > LIMIT_EVENT_TIME)
         state->options.lateness_us = LIMIT_EVENT_TIME;
+    if (state->options.max_ahead_us > LIMIT_EVENT_TIME)
+        state->options.max_ahead_us = 0;
     int rc = parallel_new(options->threads > 0 ? options->threads : 1, &state->parallel, error);
     if (rc != OK)
         goto fail;

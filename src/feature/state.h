@@ -24,6 +24,9 @@ struct state;
 struct state_options {
     int threads;         /* 0 = 1 */
     int64_t lateness_us; /* how far behind the high water an event may be and still enter the windows */
+    /* How far beyond the high water an event may be and still move it, and enter the windows; 0 = as far as
+     * it likes. */
+    int64_t max_ahead_us;
     int64_t memory;      /* bytes that windows may take; 0 = no limit */
     bool strict;         /* stop at the first expression error instead of making that feature NULL */
     /* Late columns come by state_learn alone: what events themselves say of them is not looked at. Costs 4
@@ -37,6 +40,7 @@ struct state_options {
 
 struct state_counters {
     int64_t events, late, too_late, filtered, expression_errors;
+    int64_t ahead;              /* of the high water, by more than options.max_ahead_us */
     int64_t learnt;             /* rows of state_learn */
     int64_t outlived;           /* of them, those whose event no window can see any more, but a frame without
                                    a start */
@@ -99,7 +103,7 @@ const uint8_t *state_entered(const struct state *state);
  * and the longest time until such a column is its DEFAULT. *ret_endless: is there a frame without a start? */
 int64_t state_learns_for(const struct state *state, bool *ret_endless);
 /* Per row of the last batch: enum state_mark, together. */
-enum state_mark { STATE_TOO_LATE = 1 };
+enum state_mark { STATE_TOO_LATE = 1, STATE_AHEAD = 2 };
 const uint8_t *state_marks(const struct state *state);
 /* Does state_learn look at a column of the events? */
 bool state_learns_from(const struct state *state, int column);
@@ -108,8 +112,8 @@ bool state_learns_from(const struct state *state, int column);
  * it. */
 int state_save(const struct state *state, bytes_write *write, void *context, struct error *error);
 /* The same into a new state of the same plan: from then on it answers as the one that was saved. options may
- * differ, but for the lateness, which says what was kept. CODE_CORRUPT: it cannot be read, or is of another
- * plan; the state is then of no use. */
+ * differ, but for the lateness and max_ahead_us, which say what was kept. CODE_CORRUPT: it cannot be read, or
+ * is of another plan; the state is then of no use. */
 int state_load(struct state *state, bytes_read *read, void *context, struct error *error);
 
 /* Goes through all entities; state_bytes alone does not. */

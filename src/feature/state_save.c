@@ -1,9 +1,9 @@
 /*
  * A state to bytes and back:
  *
- *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | learns u8 | forgets u8 |
- * high water i64 | started u8 | arrival i64 | counters | texts (strings.h) | of each group: shape u64 | of
- * each entity: 1 u8, key words, entity_save.h | 0 u8
+ *   magic "SHRKWIN1" | SHA-256 of the plan's text, 64 hex digits | lateness i64 | max ahead i64 | learns u8 |
+ * forgets u8 | high water i64 | started u8 | arrival i64 | counters | texts (strings.h) | of each group:
+ * shape u64 | of each entity: 1 u8, key words, entity_save.h | 0 u8
  *
  * Key words that are texts go by number. What was kept by one number of threads may be read by another.
  */
@@ -54,14 +54,18 @@ int state_save(const struct state *state, bytes_write *write, void *context, str
     bytes_put(&out, magic, sizeof magic);
     bytes_put(&out, state->plan->hash, 64);
     bytes_put_i64(&out, state->options.lateness_us);
+    bytes_put_i64(&out, state->options.max_ahead_us);
     bytes_put_u8(&out, state->options.learns);
     bytes_put_u8(&out, state->options.forgets);
     bytes_put_i64(&out, state->high_water);
     bytes_put_u8(&out, state->started);
+    bytes_put_i64(&out, state->least_ahead);
+    bytes_put_i64(&out, state->n_ahead);
     bytes_put_i64(&out, state->arrival);
     bytes_put_i64(&out, state->counters.events);
     bytes_put_i64(&out, state->counters.late);
     bytes_put_i64(&out, state->counters.too_late);
+    bytes_put_i64(&out, state->counters.ahead);
     bytes_put_i64(&out, state->counters.filtered);
     bytes_put_i64(&out, state->counters.expression_errors);
     bytes_put_i64(&out, state->counters.learnt);
@@ -86,6 +90,10 @@ static bool load_header(struct state *state, struct bytes_in *in)
     if (in->rc == OK && lateness != state->options.lateness_us)
         return bytes_refuse(in, "it was kept for a lateness of %lld, not of %lld", (long long)lateness,
                             (long long)state->options.lateness_us);
+    int64_t ahead = bytes_get_i64(in);
+    if (in->rc == OK && ahead != state->options.max_ahead_us)
+        return bytes_refuse(in, "it was kept for events up to %lld ahead, not %lld", (long long)ahead,
+                            (long long)state->options.max_ahead_us);
     bool learns = bytes_get_u8(in);
     if (in->rc == OK && learns != state->options.learns)
         return bytes_refuse(in, learns ? "it was kept for labels that come later"
@@ -96,12 +104,18 @@ static bool load_header(struct state *state, struct bytes_in *in)
                                         : "it was kept so that events cannot be erased");
     state->high_water = bytes_get_i64(in);
     state->started = bytes_get_u8(in);
+    state->least_ahead = bytes_get_i64(in);
+    state->n_ahead = bytes_get_i64(in);
     state->arrival = bytes_get_i64(in);
     if (state->high_water > LIMIT_EVENT_TIME || state->high_water < -LIMIT_EVENT_TIME)
         return bytes_refuse(in, "the high water is out of range");
+    if (state->least_ahead > LIMIT_EVENT_TIME || state->least_ahead < -LIMIT_EVENT_TIME ||
+        state->n_ahead < 0 || state->n_ahead >= LIMIT_AHEAD_IN_A_ROW)
+        return bytes_refuse(in, "what is ahead of the high water is out of range");
     state->counters.events = bytes_get_i64(in);
     state->counters.late = bytes_get_i64(in);
     state->counters.too_late = bytes_get_i64(in);
+    state->counters.ahead = bytes_get_i64(in);
     state->counters.filtered = bytes_get_i64(in);
     state->counters.expression_errors = bytes_get_i64(in);
     state->counters.learnt = bytes_get_i64(in);

@@ -35,6 +35,7 @@ struct state {
     struct learning *learning; /* NULL unless options.learns */
     struct vector *windows; /* results of SLICE rows per window */
     int64_t high_water;
+    int64_t least_ahead, n_ahead; /* of the events ahead in a row: the earliest time; how many */
     bool started, failed;
     struct state_counters counters;
     int64_t *errors; /* expression errors per thread */
@@ -45,6 +46,11 @@ struct state {
     int64_t from, n;
     int level, where_root;
 };
+
+/* Step 2 of the slice at hand (state_order.c). */
+void state_order(struct state *state);
+/* The values of a time column, where they lie as they are computed with; else NULL. */
+const int64_t *state_plain_times(const struct column *column, const struct type *type);
 
 /* What options.learns takes; NULL stays NULL. */
 int learning_new(const struct plan *plan, struct learning **ret, struct error *error);

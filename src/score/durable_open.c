@@ -28,6 +28,12 @@ int durable_check_kept(const struct durable *durable, const struct switch_record
                          "--state",
                          durable->directory.path, units_duration_text(found->lateness_us, kept),
                          units_duration_text(options->lateness_us, given));
+    if (found->max_ahead_us != options->max_ahead_us)
+        return error_set(error, CODE_CONFLICT,
+                         "the state in %s was kept with --max-ahead %s, not %s: give the same, or another "
+                         "--state",
+                         durable->directory.path, units_duration_text(found->max_ahead_us, kept),
+                         units_duration_text(options->max_ahead_us, given));
     if (found->learns && !options->learns)
         return error_set(error, CODE_CONFLICT,
                          "the state in %s was kept with --labels: give them, an empty file where there are "
@@ -196,6 +202,7 @@ void durable_describe(const struct durable *durable, struct switch_record *ret)
                                   .threshold = options->threshold,
                                   .explain_from = options->explain_from,
                                   .lateness_us = options->state.lateness_us,
+                                  .max_ahead_us = options->state.max_ahead_us,
                                   .learns = options->state.learns,
                                   .name = text_piece(durable->name),
                                   .identity = text_piece(durable->identity),

@@ -287,6 +287,7 @@ void record_switch(const struct switch_record *record, struct buffer *out)
     put(out, &record->threshold, sizeof record->threshold);
     put(out, &record->explain_from, sizeof record->explain_from);
     put(out, &record->lateness_us, sizeof record->lateness_us);
+    put(out, &record->max_ahead_us, sizeof record->max_ahead_us);
     put_u32(out, record->learns);
     put_piece(out, record->name);
     put_piece(out, record->identity);
@@ -302,6 +303,7 @@ int record_read_switch(const void *body, size_t size, struct switch_record *ret,
     get(&rest, &ret->threshold, sizeof ret->threshold);
     get(&rest, &ret->explain_from, sizeof ret->explain_from);
     get(&rest, &ret->lateness_us, sizeof ret->lateness_us);
+    get(&rest, &ret->max_ahead_us, sizeof ret->max_ahead_us);
     uint32_t learns = get_u32(&rest);
     ret->learns = learns == 1;
     ret->name = get_piece(&rest);

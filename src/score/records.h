@@ -9,7 +9,7 @@
  *   erasure    carried out u8 | asked for at i64, microseconds since 1970 UTC | number u32 | seq u64 each,
  *              ascending
  *   switch     version u32 | reasons per row u32 | threshold f64 (NaN: none) | explain from f64
- *              | lateness i64 | labels u32 (1: they come by themselves)
+ *              | lateness i64 | max ahead i64 | labels u32 (1: they come by themselves)
  *              | name, identity, plan's SQL, rules' SQL ("": none)
  *   labels     late columns of the plan u32 | of each u8: 1 where these labels speak of it
  *              | rows: the id, when the label arrived, the late columns
@@ -72,7 +72,7 @@ int record_read_decisions_head(const void *body, size_t size, uint64_t *ret_seq,
 struct switch_record {
     uint32_t version, reasons;
     double threshold, explain_from; /* as in struct engine_options */
-    int64_t lateness_us;
+    int64_t lateness_us, max_ahead_us;
     bool learns; /* late columns come by records of labels alone */
     struct piece name, identity, plan_sql, rules_sql;
 };

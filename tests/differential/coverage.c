@@ -128,10 +128,10 @@ int coverage_print(const struct coverage *coverage)
                                           "point",          "all",       "all exclusive", "all delayed",
                                           "rows",           "row",       "rows before",   "row before",
                                           "all rows before"};
-    static const char *const seen[] = {"NULL",    "error",     "FILTER",    "special",  "nothing",
-                                       "tie",     "edge",      "late",      "too late", "forgot",
-                                       "WHERE",   "label",     "default",   "inner",    "learnt",
-                                       "overdue", "corrected", "overtaken", "erased",   "twin"};
+    static const char *const seen[] = {"NULL",      "error",   "FILTER",   "special", "nothing", "tie",
+                                       "edge",      "late",    "too late", "ahead",   "forgot",  "WHERE",
+                                       "label",     "default", "inner",    "learnt",  "overdue", "corrected",
+                                       "overtaken", "erased",  "twin"};
     printf("%-28s", "windows");
     for (int s = 0; s < SEEN_COUNT; s++)
         printf("%10s", seen[s]);

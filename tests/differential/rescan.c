@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "differential/aggregates.h"
 #include "feature/kernels.h"
 
@@ -14,8 +15,10 @@ struct sight {
     const struct erasures *erasures;
     int64_t *times, *floors;
     int64_t *order; /* all events in (time, arrival) order */
-    bool *late, *too_late, *wanted;
+    int64_t max_ahead;
+    bool *late, *too_late, *ahead, *wanted;
     struct vector *results; /* per window */
+    int64_t last_known;     /* the last event that was not ahead */
     struct rescan *out;
     struct arena texts; /* strings that expressions made */
     /* With labels: `events` are these, whose late columns are what is known of them at the event at hand. */
@@ -74,26 +77,57 @@ static void look_at_where(struct sight *sight)
     vector_drop(&truth);
 }
 
-/* Times, high water and what is late, by the definition. */
-static void look_at_times(struct sight *sight)
+/* Are `i` and those before it that are ahead, without one between that is not, enough to say that time has
+ * moved on? From the last one back, as long as they lie together. */
+static bool has_moved_on(const struct sight *sight, int64_t i)
+{
+    int64_t least = 0, n = 0;
+    for (int64_t first = sight->last_known + 1; first <= i; first++) {
+        int64_t time = sight->times[first];
+        if (!sight->wanted[first] || (n && time - least > sight->max_ahead))
+            continue;
+        bool others = !n || least - time > sight->max_ahead;
+        n = others ? 1 : n + 1;
+        least = others || time < least ? time : least;
+    }
+    return n >= LIMIT_AHEAD_IN_A_ROW && sight->times[i] - least <= sight->max_ahead;
+}
+
+static int64_t time_of(const struct sight *sight, int64_t i)
 {
     int column = sight->plan->time_column;
+    const struct column *times = column < 0 ? NULL : &sight->events->columns[column];
+    return times ? column_int(times, &sight->plan->events->fields[column].type, i) * sight->plan->time_scale
+                 : 0;
+}
+
+/* Times, high water and what is late or ahead, by the definition. */
+static void look_at_times(struct sight *sight)
+{
     int64_t high = INT64_MIN;
+    sight->last_known = -1;
     for (int64_t i = 0; i < sight->n; i++) {
-        const struct column *times = column < 0 ? NULL : &sight->events->columns[column];
         if (!sight->wanted[i])
             continue;
-        int64_t time =
-            times ? column_int(times, &sight->plan->events->fields[column].type, i) * sight->plan->time_scale
-                  : 0;
-        sight->late[i] = time < high;
-        high = time > high ? time : high;
+        int64_t time = time_of(sight, i);
         sight->times[i] = time;
+        sight->ahead[i] = sight->max_ahead && high != INT64_MIN && time - high > sight->max_ahead &&
+                          !has_moved_on(sight, i);
+        sight->last_known = sight->ahead[i] ? sight->last_known : i;
+        sight->late[i] = time < high;
+        high = time > high && !sight->ahead[i] ? time : high;
         sight->floors[i] = high - sight->lateness;
         sight->too_late[i] = time < sight->floors[i];
         sight->out->late += sight->late[i];
         sight->out->too_late += sight->too_late[i];
+        sight->out->ahead += sight->ahead[i];
     }
+}
+
+/* Neither too late nor ahead, and wanted. */
+static bool enters(const struct sight *sight, int64_t i)
+{
+    return sight->wanted[i] && !sight->too_late[i] && !sight->ahead[i];
 }
 
 static void sort_by_time(struct sight *sight)
@@ -229,7 +263,7 @@ static int64_t find_group(const struct sight *sight, const struct pane *pane, in
             continue;
         if (!sight->wanted[p])
             pane->seen[SEEN_WHERE] = true;
-        else if (p == e || (!sight->too_late[p] && !pane->erased[p] && !is_cut(pane, p)))
+        else if (p == e || (enters(sight, p) && !pane->erased[p] && !is_cut(pane, p)))
             pane->group[n++] = p;
     }
     return n;
@@ -344,6 +378,7 @@ static void note(const struct sight *sight, const struct pane *pane, int64_t e, 
     note_ends(sight, pane, e, group, n);
     pane->seen[SEEN_NOTHING] |= !any;
     pane->seen[SEEN_TOO_LATE] |= sight->too_late[e];
+    pane->seen[SEEN_AHEAD] |= sight->ahead[e];
 }
 
 static void look_at_slots(struct sight *sight, const struct group *group, struct pane *pane)
@@ -421,7 +456,7 @@ static void find_retained(const struct sight *sight, const struct group *group, 
     for (int64_t p = 0; p <= e; p++) {
         for (; next < pane->erasure && erasures->list[next].position <= p; next++) {
             int64_t gone = erasures->list[next].event, kept = 0;
-            if (!same_key(pane, x, gone) || !sight->wanted[gone] || sight->too_late[gone])
+            if (!same_key(pane, x, gone) || !enters(sight, gone))
                 continue;
             left--;
             for (int64_t i = 0; i < retained->n; i++)
@@ -432,7 +467,7 @@ static void find_retained(const struct sight *sight, const struct group *group, 
             if (!kept && (!unbounded || !left))
                 retained->newest = INT64_MIN;
         }
-        if (p == e || !same_key(pane, x, p) || !sight->wanted[p] || sight->too_late[p])
+        if (p == e || !same_key(pane, x, p) || !enters(sight, p))
             continue;
         left++;
         retain(sight, group, retained, p);
@@ -454,7 +489,7 @@ static void erase(const struct sight *sight, const struct group *group, struct p
     for (; erasures && pane->erasure < erasures->n && erasures->list[pane->erasure].position <= e;
          pane->erasure++) {
         int64_t x = erasures->list[pane->erasure].event;
-        if (!sight->wanted[x] || sight->too_late[x])
+        if (!enters(sight, x))
             continue;
         pane->erased[x] = true;
         if (!has_rows(group))
@@ -602,6 +637,7 @@ int rescan_run(struct plan *plan, const struct table *events, const struct resca
                           .events = events,
                           .n = n,
                           .lateness = options->lateness,
+                          .max_ahead = options->max_ahead,
                           .labels = options->labels,
                           .erasures = options->erasures,
                           .out = &out,
@@ -610,6 +646,7 @@ int rescan_run(struct plan *plan, const struct table *events, const struct resca
                           .order = new_array(n, sizeof *sight.order),
                           .late = new_array(n, sizeof *sight.late),
                           .too_late = new_array(n, sizeof *sight.too_late),
+                          .ahead = new_array(n, sizeof *sight.ahead),
                           .wanted = out.wanted,
                           .results = new_array(windows, sizeof *sight.results)};
     for (int64_t w = 0; w < windows; w++) {
@@ -636,8 +673,9 @@ int rescan_run(struct plan *plan, const struct table *events, const struct resca
     free(sight.late);
     out.entered = new_array(n, sizeof *out.entered);
     for (int64_t i = 0; i < n; i++)
-        out.entered[i] = out.wanted[i] && !sight.too_late[i];
+        out.entered[i] = enters(&sight, i);
     free(sight.too_late);
+    free(sight.ahead);
     free(sight.said);
     free(sight.corrected);
     free(sight.overtaken);

@@ -7,7 +7,7 @@
  * (aggregates.h). Which events p are members is said in three steps:
  *
  *   1. Of e's group are e and all earlier p with the same key that WHERE wants and that were not too late
- *      themselves.
+ *      themselves, nor ahead.
  *   2. Of these, some are no longer retained. It shows only where e is too late (floor = high water -
  * lateness): RANGE from `start`      p other than e with p.time < floor - start unbounded everything but e
  *        ROWS from `start`       p with p.time < floor, but for the newest `start` of these
@@ -37,6 +37,7 @@ enum seen {
     SEEN_EDGE,      /* RANGE: an event at the older end's very time; ROWS: one more event before the oldest */
     SEEN_LATE,      /* a member that came late */
     SEEN_TOO_LATE,  /* the event itself is too late */
+    SEEN_AHEAD,     /* or ahead */
     SEEN_FORGOTTEN, /* its frame would have held an event that is no longer retained */
     SEEN_WHERE,     /* an event of the same key that WHERE does not want */
     SEEN_LABEL,     /* a late column's value */
@@ -59,12 +60,12 @@ struct rescan {
     bool (*seen)[SEEN_COUNT]; /* per window */
     bool *wanted;             /* per event: WHERE is TRUE */
     bool *entered;            /* and it was not too late */
-    int64_t late, too_late, filtered;
+    int64_t late, too_late, ahead, filtered;
     int n_windows;
 };
 
 struct rescan_options {
-    int64_t lateness;
+    int64_t lateness, max_ahead;     /* max_ahead 0: none is */
     const struct labels *labels;     /* NULL: the events' own late columns are on time */
     const struct erasures *erasures; /* NULL: none */
 };

@@ -108,16 +108,20 @@ static void compare_counters(struct trial *trial, const char *what, const struct
     const struct rescan *rescan = &trial->rescan;
     struct state_counters counters;
     state_counters(state, &counters);
-    if (trial->plan->n_groups && (counters.late != rescan->late || counters.too_late != rescan->too_late))
-        trial_fail(trial, what, "%lld late, %lld too late; expected %lld, %lld", (long long)counters.late,
-                   (long long)counters.too_late, (long long)rescan->late, (long long)rescan->too_late);
+    bool same = counters.late == rescan->late && counters.too_late == rescan->too_late &&
+                counters.ahead == rescan->ahead;
+    if (trial->plan->n_groups && !same)
+        trial_fail(trial, what, "%lld late, %lld too late, %lld ahead; expected %lld, %lld, %lld",
+                   (long long)counters.late, (long long)counters.too_late, (long long)counters.ahead,
+                   (long long)rescan->late, (long long)rescan->too_late, (long long)rescan->ahead);
 }
 
 /* state_take over batches: size 0 = all at once, -1 = random sizes. restarts: now and then, in the middle,
  * the state is saved and loaded. */
 static void take_in_batches(struct trial *trial, int threads, int64_t size, bool restarts, const char *what)
 {
-    struct state_options options = {.threads = threads, .lateness_us = trial->made.lateness};
+    struct state_options options = {
+        .threads = threads, .lateness_us = trial->made.lateness, .max_ahead_us = trial->max_ahead};
     struct state *state = NULL;
     struct table batch, out, all;
     struct error error = {0};
@@ -162,4 +166,24 @@ void compare_with_state(struct trial *trial)
     take_in_batches(trial, 3, -1, false, "three threads, random batches");
     take_in_batches(trial, 2, -1, true, "restarts");
     trial->run->features += trial->plan->features->n;
+}
+
+/* The events' own gaps, and whatever clocks are wrong among them, are many or few of a limit's length. */
+void compare_ahead(struct trial *trial)
+{
+    static const int64_t units[] = {1, 2, 5, 30, 200};
+    struct rescan before = trial->rescan;
+    struct error error = {0};
+    trial->max_ahead = trial->made.unit * units[random_below(&trial->random, 5)];
+    struct rescan_options options = {.lateness = trial->made.lateness, .max_ahead = trial->max_ahead};
+    if (rescan_run(trial->plan, &trial->events, &options, &trial->rescan, &error) != OK)
+        abort();
+    take_in_batches(trial, 1, 1, false, "ahead, batches of one");
+    take_in_batches(trial, 3, -1, false, "ahead, three threads");
+    take_in_batches(trial, 2, -1, true, "ahead, restarts");
+    coverage_note(&trial->run->coverage, trial->plan, &trial->rescan);
+    trial->run->ahead += trial->rescan.ahead;
+    rescan_done(&trial->rescan);
+    trial->rescan = before;
+    trial->max_ahead = 0;
 }

@@ -18,6 +18,7 @@ struct run {
     int64_t features, values, in_error; /* compared with the state: features; with DuckDB: values, errors */
     int64_t scalars, windows, own_sql, duck_errors; /* features compared with DuckDB, or not for its errors */
     int64_t taught, labels; /* plans with labels that come later, and how many */
+    int64_t ahead;          /* events ahead of their time */
     int64_t erased, traced; /* events that were erased; features that kept a trace of one */
     struct coverage coverage;
     struct {
@@ -37,6 +38,7 @@ struct trial {
     struct plan *plan;
     struct table events;
     struct rescan rescan;
+    int64_t max_ahead;
     int64_t errors; /* rows that DuckDB had an error for, of the scalar feature at hand */
     bool failed;
 };
@@ -56,6 +58,8 @@ bool same_bits(const struct column *a, const struct column *b, const struct type
 
 /* The state in batches of every size and with several threads against the rescan, to the bit. */
 void compare_with_state(struct trial *trial);
+/* The same with events that are ahead of their time. */
+void compare_ahead(struct trial *trial);
 /* The same with labels that come later than their events, where the plan's windows can follow them. */
 void compare_learning(struct trial *trial);
 void compare_book(struct trial *trial, const struct labels *labels);

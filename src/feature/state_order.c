@@ -1,0 +1,75 @@
+/* Step 2 of taking events (state.c): times, the high water, and which events are late, too late or ahead. */
+#include "base/limits.h"
+#include "feature/state_struct.h"
+
+const int64_t *state_plain_times(const struct column *column, const struct type *type)
+{
+    bool plain = type->id == TYPE_TIMESTAMP || type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INT64;
+    return plain ? column->data : NULL;
+}
+
+static void find_times(struct state *state)
+{
+    int index = state->plan->time_column;
+    const struct column *column = &state->events->columns[index];
+    const struct type *type = &state->plan->events->fields[index].type;
+    const int64_t *plain = state_plain_times(column, type);
+    int64_t scale = state->plan->time_scale;
+    for (int64_t i = 0; plain && i < state->n; i++)
+        state->times[i] = plain[state->from + i] * scale;
+    for (int64_t i = 0; !plain && i < state->n; i++)
+        state->times[i] = column_int(column, type, state->from + i) * scale;
+}
+
+/* Many events in a row that are ahead, and not ahead of each other, are no wrong clock: time has moved on.
+ * The event is one more of them, or the first of others; those even further ahead do not count. */
+static bool has_moved_on(struct state *state, int64_t time)
+{
+    int64_t most = state->options.max_ahead_us;
+    if (state->n_ahead && time - state->least_ahead > most)
+        return false;
+    bool others = !state->n_ahead || state->least_ahead - time > most;
+    state->n_ahead = others ? 1 : state->n_ahead + 1;
+    state->least_ahead = others || time < state->least_ahead ? time : state->least_ahead;
+    return state->n_ahead == LIMIT_AHEAD_IN_A_ROW;
+}
+
+static bool is_ahead(struct state *state, int64_t time)
+{
+    if (!state->options.max_ahead_us || !state->started)
+        return false;
+    bool ahead = time - state->high_water > state->options.max_ahead_us && !has_moved_on(state, time);
+    state->n_ahead = ahead ? state->n_ahead : 0;
+    return ahead;
+}
+
+static uint8_t mark(struct state *state, int64_t time)
+{
+    struct state_counters *counters = &state->counters;
+    bool ahead = is_ahead(state, time);
+    bool late = state->started && time < state->high_water;
+    bool too_late = late && time < state->high_water - state->options.lateness_us;
+    counters->ahead += ahead;
+    counters->late += late;
+    counters->too_late += too_late;
+    if (!ahead && !late) {
+        state->high_water = time;
+        state->started = true;
+    }
+    return ahead ? STATE_AHEAD : too_late ? STATE_TOO_LATE : 0;
+}
+
+void state_order(struct state *state)
+{
+    find_times(state);
+    for (int64_t i = 0; i < state->n; i++) {
+        bool wanted = !state->wanted || state->wanted[i];
+        uint8_t marks = wanted ? mark(state, state->times[i]) : 0;
+        state->counters.filtered += !wanted;
+        state->marks[state->from + i] = marks;
+        state->floors[i] =
+            marks == STATE_AHEAD ? FLOOR_AHEAD : state->high_water - state->options.lateness_us;
+        if (state->entered)
+            state->entered[state->from + i] = wanted && !marks;
+    }
+}
