@@ -124,7 +124,6 @@ static void look_at_times(struct sight *sight)
     }
 }
 
-/* Neither too late nor ahead, and wanted. */
 static bool enters(const struct sight *sight, int64_t i)
 {
     return sight->wanted[i] && !sight->too_late[i] && !sight->ahead[i];
@@ -476,10 +475,10 @@ static void find_retained(const struct sight *sight, const struct group *group, 
 
 static bool has_rows(const struct group *group)
 {
-    bool found = false;
     for (size_t f = 0; f < group->n_frames; f++)
-        found |= group->frames[f].unit == FRAME_ROWS;
-    return found;
+        if (group->frames[f].unit == FRAME_ROWS)
+            return true;
+    return false;
 }
 
 /* Erases what is to be erased before e. What is retained shows in frames of ROWS alone. */
