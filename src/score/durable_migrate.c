@@ -245,14 +245,12 @@ static int check_reach(const struct migration *migration, int64_t newest, int64_
         what = "the ids that --dedupe knows";
     }
     unsigned long long first = migration->journal.oldest_seq;
-    if (newest < -LIMIT_EVENT_TIME) /* of no event */
-        return OK;
     if (migration->need.all)
         return error_set(error, CODE_CONFLICT,
                          "%s: its windows need history from the first event on, and the journal begins with "
                          "event %llu; give those before: --backfill FILE...",
                          what, first);
-    if (oldest < newest - reach)
+    if (newest < -LIMIT_EVENT_TIME || oldest < newest - reach) /* the former: of no event */
         return OK;
     return error_set(
         error, CODE_CONFLICT,

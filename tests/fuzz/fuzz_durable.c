@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "base/crc32c.h"
+#include "base/log.h"
 #include "journal/bytes.h"
 #include "journal/snapshot_format.h"
 #include "memory_io.h"
@@ -86,6 +87,7 @@ static int take(struct durable *durable, int64_t from, int64_t n)
 static void prepare(void)
 {
     struct durable *durable;
+    log_set_level(LOG_ERROR);
     make_version();
     make_events();
     must(open_state(&durable, NULL) == OK && take(durable, 0, EVENTS - 4) == OK &&
