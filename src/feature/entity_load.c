@@ -47,6 +47,13 @@ static bool renumber_event(const struct share *share, char *event, const struct 
 }
 
 /* An ENUM's code has a text. */
+static bool check_code(const struct type *type, int64_t code, struct bytes_in *in)
+{
+    if (type->id != TYPE_ENUM || (code >= 0 && code < dictionary_size(type->values)))
+        return true;
+    return bytes_refuse(in, "an ENUM's code %lld is beyond its values", (long long)code);
+}
+
 static bool check_codes(const struct layout *layout, const char *event, struct bytes_in *in)
 {
     uint64_t marks = event_marks(layout, event);
@@ -55,9 +62,8 @@ static bool check_codes(const struct layout *layout, const char *event, struct b
         const struct type *type = &layout->group->slots[stored->slot].type;
         if (type->id != TYPE_ENUM || !(marks >> stored->slot & 1))
             continue;
-        int64_t code = pack_int(event + stored->offset, stored->pack);
-        if (code < 0 || code >= dictionary_size(type->values))
-            return bytes_refuse(in, "an ENUM's code %lld is beyond its values", (long long)code);
+        if (!check_code(type, pack_int(event + stored->offset, stored->pack), in))
+            return false;
     }
     return true;
 }
@@ -147,16 +153,21 @@ static bool load_events(struct share *share, struct entity *entity, const struct
     return in->rc == OK;
 }
 
-static bool load_gone(struct share *share, struct gone *gone, bool text, const struct renumbering *texts,
-                      struct bytes_in *in)
+/* What is left of an event that was evicted, of a slot. An extreme is never NULL. */
+static bool load_gone(struct share *share, struct gone *gone, const struct slot *slot, bool extreme,
+                      const struct renumbering *texts, struct bytes_in *in)
 {
     uint8_t marks = bytes_get_u8(in);
     struct gone loaded = {.found = marks & 1, .is_null = marks >> 1 & 1};
     if (!loaded.found)
         return in->rc == OK;
+    if (extreme && loaded.is_null)
+        return bytes_refuse(in, "a minimum or maximum is NULL");
     if (!bytes_get(in, &loaded.value, sizeof loaded.value))
         return false;
-    if (text && !loaded.is_null) {
+    if (!loaded.is_null && !check_code(&slot->type, loaded.value.integer, in))
+        return false;
+    if (slot->rep == REP_TEXT && !loaded.is_null) {
         uint64_t number = (uint64_t)loaded.value.integer;
         if (!renumber(texts, share->strings, &number, in))
             return false;
@@ -230,12 +241,13 @@ static bool load_unbounded(struct share *share, struct entity *entity, const str
     for (int i = 0; fine && i < layout->n_extremes; i++) {
         const struct extreme *extreme = &layout->extremes[i];
         if (extreme->gone)
-            fine = load_gone(share, entity_at(entity, extreme->gone), extreme->rep == REP_TEXT, texts, in);
+            fine = load_gone(share, entity_at(entity, extreme->gone), &layout->group->slots[extreme->slot],
+                             true, texts, in);
     }
     for (int i = 0; fine && i < layout->n_remembered; i++) {
         const struct remembered *remembered = &layout->remembered[i];
-        fine =
-            load_gone(share, entity_at(entity, remembered->offset), remembered->rep == REP_TEXT, texts, in);
+        fine = load_gone(share, entity_at(entity, remembered->offset),
+                         &layout->group->slots[remembered->slot], false, texts, in);
     }
     for (int i = 0; fine && i < layout->n_accumulators; i++)
         if (layout->frames[layout->accumulators[i].frame].unbounded)
