@@ -246,7 +246,7 @@ static void write_change(struct job *job, const struct table *events, int64_t i,
         const char *name = events->schema->fields[id].name;
         json_write_string(&job->line, name, strlen(name));
         buffer_text(&job->line, ":");
-        json_write_value(&events->columns[id], &events->schema->fields[id].type, i, &job->line);
+        scored_value(&events->schema->fields[id], &events->columns[id], i, &job->line);
     }
     buffer_format(&job->line, ",\"then\":\"%s\",\"now\":\"%s\"", words[0] ? words[0] : "none",
                   words[1] ? words[1] : "none");
@@ -608,7 +608,9 @@ static int run(const struct arguments *arguments, struct error *error)
             "--threshold, too");
     buffer_init(&job.body, LIMIT_JOURNAL_RECORD);
     buffer_init(&job.line, LIMIT_JSON_LINE);
-    int rc = replay_open(NULL, argument_text(arguments, "state"), &job.replay, error);
+    int rc = scored_read_key(arguments, error);
+    if (rc == OK)
+        rc = replay_open(NULL, argument_text(arguments, "state"), &job.replay, error);
     if (rc == OK) {
         rc = begin(&job, error);
         if (rc == OK)
@@ -661,6 +663,7 @@ static const struct option options[] = {
      .argument = "journal|FILE",
      .text = "The files that `run --backfill` was given when the plan changed."},
     PIPE_OPTION_TIME_UNIT,
+    PIPE_OPTION_SECRET_KEY,
     PIPE_OPTION_REGISTRY,
     PIPE_OPTION_THREADS,
     PIPE_OPTION_MEMORY,

@@ -323,7 +323,9 @@ static int open_engine(struct job *job, struct error *error)
 static int run(const struct arguments *arguments, struct error *error)
 {
     struct job job = {.arguments = arguments};
-    int rc = open_engine(&job, error);
+    int rc = scored_read_key(arguments, error);
+    if (rc == OK)
+        rc = open_engine(&job, error);
     if (rc == OK) {
         rc = open_files(&job, error);
         if (rc == OK) {
@@ -422,6 +424,7 @@ static const struct option options[] = {
      .text = "Events taken at once where so many are waiting. It never changes a result."},
     PIPE_OPTION_EXPLAIN_FROM,
     PIPE_OPTION_THRESHOLD,
+    PIPE_OPTION_SECRET_KEY,
     PIPE_OPTION_REGISTRY,
     PIPE_OPTION_LABELS,
     PIPE_OPTION_LATENESS,

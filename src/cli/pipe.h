@@ -54,6 +54,13 @@
         .name = "registry", .kind = OPTION_TEXT, .argument = "DIR", .fallback = "models", \
         .text = "Directory of the registry, for models:/ names."                          \
     }
+#define PIPE_OPTION_SECRET_KEY                                                                             \
+    {                                                                                                      \
+        .name = "secret-key-file", .kind = OPTION_TEXT, .argument = "FILE",                                \
+        .text =                                                                                            \
+            "A key of 16 bytes or more. Values of columns that are secret are written as a hash with it; " \
+            "without a key, as \"secret\".",                                                               \
+    }
 #define PIPE_OPTION_EXPLAIN_FROM                                                                        \
     {                                                                                                   \
         .name = "explain-from", .kind = OPTION_REAL, .argument = "X",                                   \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/secret.h"
 #include "cli/pipe.h"
 #include "table/json_rows.h"
 
@@ -220,7 +221,72 @@ int scored_append(const struct scorer *scorer, const struct table *events, const
     return rc;
 }
 
-static void write_reason(const struct reasons *texts, const struct table *features, int64_t i,
+/* Of the process, as its environment is. */
+static struct secret_key secret_key;
+
+int scored_read_key(const struct arguments *arguments, struct error *error)
+{
+    const char *path = argument_text(arguments, "secret-key-file");
+    return path ? secret_key_read(path, &secret_key, error) : OK;
+}
+
+/* A text is hashed as it is, anything else as JSON has it. */
+static void write_secret(const struct column *column, const struct type *type, int64_t i, struct buffer *out)
+{
+    char hash[SECRET_TEXT_SIZE];
+    struct buffer value;
+    if (column_is_null(column, i)) {
+        buffer_text(out, "null");
+        return;
+    }
+    buffer_init(&value, out->maximum);
+    if (type->id == TYPE_VARCHAR || type->id == TYPE_ENUM) {
+        size_t size;
+        const char *text = column_text(column, i, &size);
+        secret_text(&secret_key, text, size, hash);
+    } else {
+        json_write_value(column, type, i, &value);
+        secret_text(&secret_key, value.data ? value.data : "", value.size, hash);
+    }
+    buffer_done(&value);
+    json_write_string(out, hash, strlen(hash));
+}
+
+void scored_value(const struct field *field, const struct column *column, int64_t i, struct buffer *out)
+{
+    if (field->roles & ROLE_SECRET)
+        write_secret(column, &field->type, i, out);
+    else
+        json_write_value(column, &field->type, i, out);
+}
+
+static void write_feature(const struct plan *plan, const struct table *features, int f, int64_t i,
+                          struct buffer *out)
+{
+    const struct type *type = &features->schema->fields[f].type;
+    if (plan_has_secrets(plan) && plan_feature_is_secret(plan, f))
+        write_secret(&features->columns[f], type, i, out);
+    else
+        json_write_value(&features->columns[f], type, i, out);
+}
+
+static void write_features(const struct plan *plan, const struct table *features, int64_t i,
+                           struct buffer *out)
+{
+    if (!plan_has_secrets(plan)) {
+        json_rows_write_members(features, i, out);
+        return;
+    }
+    for (int f = 0; f < features->schema->n; f++) {
+        const char *name = features->schema->fields[f].name;
+        buffer_text(out, f ? "," : "");
+        json_write_string(out, name, strlen(name));
+        buffer_text(out, ":");
+        write_feature(plan, features, f, i, out);
+    }
+}
+
+static void write_reason(const struct version *version, const struct table *features, int64_t i,
                          const struct reason *reason, struct buffer *out)
 {
     const struct field *field = &features->schema->fields[reason->feature];
@@ -228,11 +294,13 @@ static void write_reason(const struct reasons *texts, const struct table *featur
     buffer_text(out, "{\"feature\":");
     json_write_string(out, field->name, strlen(field->name));
     buffer_text(out, ",\"value\":");
-    json_write_value(&features->columns[reason->feature], &field->type, i, out);
+    write_feature(version->plan, features, reason->feature, i, out);
     buffer_text(out, ",\"contribution\":");
     json_write_double(out, reason->contribution);
     buffer_init(&text, out->maximum);
-    if (reasons_write(texts, features, reason->feature, i, &text) && !text.failed) {
+    /* A sentence has the value in it. */
+    bool secret = plan_has_secrets(version->plan) && plan_feature_is_secret(version->plan, reason->feature);
+    if (!secret && reasons_write(version->reasons, features, reason->feature, i, &text) && !text.failed) {
         buffer_text(out, ",\"text\":");
         json_write_string(out, text.data, text.size);
     }
@@ -240,7 +308,7 @@ static void write_reason(const struct reasons *texts, const struct table *featur
     buffer_text(out, "}");
 }
 
-static void write_reasons(const struct reasons *texts, const struct decisions *decisions, int64_t i,
+static void write_reasons(const struct version *version, const struct decisions *decisions, int64_t i,
                           struct buffer *out)
 {
     if (decisions->decisions[i] == DECISION_FILTERED) {
@@ -253,17 +321,18 @@ static void write_reasons(const struct reasons *texts, const struct decisions *d
         if (reason->feature < 0)
             break;
         buffer_text(out, r ? "," : "");
-        write_reason(texts, decisions->features, i, reason, out);
+        write_reason(version, decisions->features, i, reason, out);
     }
     buffer_text(out, "]");
 }
 
 static void write_member(const struct table *events, int column, int64_t i, struct buffer *out)
 {
-    struct schema one = {.n = 1, .fields = &events->schema->fields[column]};
-    struct table value = {.schema = &one, .columns = &events->columns[column], .length = events->length};
+    const struct field *field = &events->schema->fields[column];
     buffer_text(out, ",");
-    json_rows_write_members(&value, i, out);
+    json_write_string(out, field->name, strlen(field->name));
+    buffer_text(out, ":");
+    scored_value(field, &events->columns[column], i, out);
 }
 
 void scored_json(const struct scorer *scorer, const struct table *events, const struct decisions *decisions,
@@ -299,8 +368,8 @@ void scored_json(const struct scorer *scorer, const struct table *events, const 
         buffer_text(out, "]");
     }
     if (decisions->reasons_per_row)
-        write_reasons(scorer->version.reasons, decisions, i, out);
+        write_reasons(&scorer->version, decisions, i, out);
     buffer_text(out, ",\"features\":{");
-    json_rows_write_members(decisions->features, i, out);
+    write_features(plan, decisions->features, i, out);
     buffer_text(out, "}}");
 }

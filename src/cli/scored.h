@@ -37,6 +37,12 @@ struct schema *scored_schema(const struct scorer *scorer, const struct schema *i
 int scored_append(const struct scorer *scorer, const struct table *events, const int *kept, int n_kept,
                   const struct decisions *decisions, struct table *out, struct error *error);
 
+/* Reads --secret-key-file, which all that this process writes about secret values is made with from then on.
+ */
+int scored_read_key(const struct arguments *arguments, struct error *error);
+/* A value of the events; a keyed hash of it where it is secret. */
+void scored_value(const struct field *field, const struct column *column, int64_t i, struct buffer *out);
+
 /* One decision as a JSON object: {"seq":1,"tx_id":..,"ts":"..","score":..,"decision":"..","rules":[..],
  * "reasons":[{"feature":..,"value":..,"contribution":..,"text":..}],"features":{..}}; "too_late":true or
  * "ahead":true behind the decision of an event that enters no windows; a text only where the version has one

@@ -47,6 +47,9 @@ void plan_unref(struct plan *plan); /* takes NULL */
 
 struct schema *plan_events(const struct plan *plan);   /* the CREATE TABLE: columns, types, roles */
 struct schema *plan_features(const struct plan *plan); /* the SELECT's columns, in order */
+/* Is a column secret? Would the value of a feature show what is in one? */
+bool plan_has_secrets(const struct plan *plan);
+bool plan_feature_is_secret(const struct plan *plan, int feature);
 const char *plan_table_name(const struct plan *plan);
 const char *plan_sql(const struct plan *plan);
 const char *plan_hash(const struct plan *plan); /* SHA-256 of the text, hex */
