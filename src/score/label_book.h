@@ -12,7 +12,7 @@
  * Everything follows from the order of calls and not from how events were cut into batches, as long as an
  * event that a label waits for is the last of its batch (label_book_together).
  *
- * Threads: one caller at a time. Memory: 60 to 80 bytes per event besides the columns, about 40 more for one
+ * Threads: one caller at a time. Memory: 70 to 100 bytes per event besides the columns, about 40 more for one
  * that has a label.
  */
 #ifndef SHRIKE_SCORE_LABEL_BOOK_H

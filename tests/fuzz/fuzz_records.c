@@ -108,6 +108,20 @@ static bool position_again(const void *body, size_t size, struct buffer *out)
     return fine;
 }
 
+static bool erasure_again(const void *body, size_t size, struct buffer *out)
+{
+    struct erasure_record record;
+    if (record_read_erasure(body, size, &record, NULL) != OK)
+        return false;
+    uint64_t *seqs = malloc((record.n + (size_t)1) * sizeof *seqs);
+    must(seqs != NULL);
+    for (uint32_t i = 0; i < record.n; i++)
+        seqs[i] = erasure_seq(&record, i);
+    record_erasure(record.done, record.asked_us, seqs, record.n, out);
+    free(seqs);
+    return true;
+}
+
 struct bytes {
     const char *data;
     size_t size;
@@ -151,8 +165,8 @@ static bool book_again(const void *body, size_t size, struct buffer *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static again *const kinds[] = {events_again, decisions_again, labels_again,
-                                   switch_again, position_again,  book_again};
+    static again *const kinds[] = {events_again,   decisions_again, labels_again, switch_again,
+                                   position_again, book_again,      erasure_again};
     struct buffer first, second;
     if (size == 0 || data[0] >= sizeof kinds / sizeof *kinds)
         return 0;
