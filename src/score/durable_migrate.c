@@ -380,6 +380,12 @@ static int take_history(struct migration *migration, struct error *error)
     bool complete = migration->journal.oldest_position == 1;
     int64_t oldest = 0;
     int rc = OK;
+    /* What was too far ahead follows from all that came before it. */
+    if (!complete && !backfill->next && durable->options.engine.state.max_ahead_us > 0)
+        return error_set(error, CODE_CONFLICT,
+                         "with --max-ahead windows are filled with all events from the first one on, and the "
+                         "journal begins with event %llu; give those before: --backfill FILE...",
+                         (unsigned long long)migration->journal.oldest_seq);
     if (!complete && !backfill->next) {
         rc = find_oldest(migration, &oldest, error);
         if (rc == OK && !migration->lost)

@@ -14,7 +14,7 @@ RULES = (
     "SELECT CASE WHEN amount > {} THEN 'decline' ELSE 'approve' END AS decision,\n"
     "  n > 3 AS {} FROM scored;\n"
 )
-HOW = ["--explain", "1", "--lateness", "1h"]
+HOW = ["--explain", "1", "--lateness", "1h", "--max-ahead", "0"]
 
 
 @pytest.fixture(scope="module")
