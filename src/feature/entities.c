@@ -346,36 +346,53 @@ void entities_remove(struct entities *entities, struct entity *entity)
     remove_entity(entities, bucket->number - 1);
 }
 
-/* The next entity, round and round; NONE: this step led to none. */
-static inline uint32_t next_entity(struct entities *entities)
+/* An entity whose turn it is. False: it is no more. */
+static bool look_after(struct entities *entities, uint32_t index, int64_t floor, int64_t *movable)
 {
-    uint32_t index = entities->hand < end_of(entities) ? entities->hand : 0, b = block_of(entities, index);
-    const struct block *block = &entities->blocks[b];
-    if (!block->memory || place_of(entities, index) >= block->fresh) {
-        entities->hand = (b + 1) << entities->shift;
-        return NONE;
+    struct share *share = &entities->share;
+    struct entity *entity = at(entities, index);
+    if (entity_is_quiet(share->layout, entity, floor) && entity_forget_quiet(share, entity, floor)) {
+        remove_entity(entities, index);
+        return false;
     }
-    entities->hand = index + 1;
-    return at(entities, index)->events.item ? index : NONE;
+    if ((*movable)-- > 0)
+        entity_tidy(share, entity);
+    return true;
+}
+
+/* The next of a block, n at most, until one goes, with which its block may. How many were looked at. */
+static int64_t sweep_block(struct entities *entities, const struct block *block, int64_t floor, int64_t n,
+                           int64_t *movable)
+{
+    const struct layout *layout = entities->share.layout;
+    uint32_t place = place_of(entities, entities->hand), left = block->fresh - place;
+    const struct entity *entity = at(entities, entities->hand);
+    uint32_t most = n < left ? (uint32_t)n : left, i = 0;
+    while (i < most) {
+        uint32_t index = entities->hand++;
+        i++;
+        if (entity->events.item && (*movable > 0 || entity_is_quiet(layout, entity, floor)) &&
+            !look_after(entities, index, floor, movable))
+            break;
+        entity = entity_at(entity, layout->entity_size);
+    }
+    return i;
 }
 
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
-    struct share *share = &entities->share;
     /* Moving an entity's blocks costs more than looking at it: not all of them in one event. */
-    int64_t movable = pool_is_loose(&share->pool) ? n / 4 : 0;
-    for (; n > 0 && entities->n; n--) {
-        uint32_t index = next_entity(entities);
-        if (index == NONE)
-            continue;
-        struct entity *entity = at(entities, index);
-        if (!entity_is_quiet(share->layout, entity, floor)) {
-            if (movable-- > 0)
-                entity_tidy(share, entity);
-        } else if (entity_forget_quiet(share, entity, floor)) {
-            remove_entity(entities, index);
-        } else if (movable-- > 0) {
-            entity_tidy(share, entity);
+    int64_t movable = pool_is_loose(&entities->share.pool) ? n / 4 : 0;
+    while (n > 0 && entities->n) {
+        if (entities->hand >= end_of(entities))
+            entities->hand = 0;
+        uint32_t b = block_of(entities, entities->hand);
+        const struct block *block = &entities->blocks[b];
+        if (block->memory && place_of(entities, entities->hand) < block->fresh) {
+            n -= sweep_block(entities, block, floor, n, &movable);
+        } else {
+            entities->hand = (b + 1) << entities->shift;
+            n--;
         }
     }
 }

@@ -50,11 +50,13 @@ static inline uint64_t entities_hash(const uint64_t *key, int n_words)
 /* Is it that of the key? Takes NULL. */
 static inline bool entities_is(const struct layout *layout, const struct entity *entity, const uint64_t *key)
 {
-    const uint64_t *own = entity ? entity_keys(layout, entity) : NULL;
-    int i = 0;
-    while (own && i < layout->n_words && own[i] == key[i])
-        i++;
-    return own && i == layout->n_words;
+    if (!entity)
+        return false;
+    const uint64_t *own = entity_keys(layout, entity);
+    uint64_t differ = own[0] ^ key[0];
+    for (int i = 1; i < layout->n_words; i++)
+        differ |= own[i] ^ key[i];
+    return !differ;
 }
 
 #endif

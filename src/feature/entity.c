@@ -461,16 +461,12 @@ static inline __attribute__((always_inline)) void prefetch_ring(const struct lay
         __builtin_prefetch(event_at(layout, entity, entity->end));
 }
 
-void entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
-                     const uint32_t *rows, int n)
+static void prefetch_values(const struct layout *layout, struct entity *const *entities,
+                            const union value *values, const uint32_t *rows, int n)
 {
     for (int j = 0; j < n; j++) {
         const struct entity *entity = entities[rows[j]];
         const union value *arriving = values + rows[j] * layout->group->n_slots;
-        if (entity->capacity > RING_PAGE)
-            ring_prefetch_directory(entity);
-        else if (entity->ring)
-            prefetch_ring(layout, entity, false);
         for (int i = 0; i < layout->n_linked; i++)
             recent_prefetch(&layout->linked[i], entity, &arriving[layout->linked[i].slot]);
         for (int i = 0; i < layout->n_extremes; i++)
@@ -478,8 +474,26 @@ void entity_prefetch(const struct layout *layout, struct entity *const *entities
     }
 }
 
-void entity_prefetch_events(const struct layout *layout, struct entity *const *entities,
-                            const union value *values, const uint32_t *rows, int n)
+bool entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
+                     const uint32_t *rows, int n)
+{
+    bool more = layout->n_linked > 0;
+    for (int j = 0; j < n; j++) {
+        const struct entity *entity = entities[rows[j]];
+        if (entity->capacity > RING_PAGE) {
+            ring_prefetch_directory(entity);
+            more = true;
+        } else if (entity->ring) {
+            prefetch_ring(layout, entity, false);
+        }
+    }
+    if (layout->n_linked || layout->n_extremes)
+        prefetch_values(layout, entities, values, rows, n);
+    return more;
+}
+
+void entity_prefetch_more(const struct layout *layout, struct entity *const *entities,
+                          const union value *values, const uint32_t *rows, int n)
 {
     for (int j = 0; j < n; j++) {
         const struct entity *entity = entities[rows[j]];

@@ -100,12 +100,12 @@ void entity_traces(const struct layout *layout, const struct strings *strings, c
                    const struct arrival *arrival, bool *ret);
 
 /* Asks memory for what taking these rows' events will touch: the newest events, where the frames' cursors
- * stand, and what is looked up for the values that arrive. Then, by what came, for events in pages and for
- * those with an arriving value. */
-void entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
+ * stand, and what is looked up for the values that arrive. True: for events in pages, and for those with an
+ * arriving value, there is more to ask for, once that has come. */
+bool entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
                      const uint32_t *rows, int n);
-void entity_prefetch_events(const struct layout *layout, struct entity *const *entities,
-                            const union value *values, const uint32_t *rows, int n);
+void entity_prefetch_more(const struct layout *layout, struct entity *const *entities,
+                          const union value *values, const uint32_t *rows, int n);
 
 /* Can no event at or after `floor` see any of its events? */
 static inline bool entity_is_quiet(const struct layout *layout, const struct entity *entity, int64_t floor)

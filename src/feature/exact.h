@@ -50,10 +50,10 @@ static inline __attribute__((always_inline)) bool exact_is_usual(double value, _
     memcpy(&bits, &value, sizeof bits);
     int shift = (int)(bits >> 52 & 2047) - (1075 - EXACT_GRID);
     uint64_t mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
-    __int128 sign = (int64_t)bits >> 63;
     if ((unsigned)shift >= 64)
         return false;
-    *ret = ((__int128)((unsigned __int128)mantissa * (UINT64_C(1) << shift)) ^ sign) - sign;
+    __int128 magnitude = (__int128)((unsigned __int128)mantissa * (UINT64_C(1) << shift));
+    *ret = __builtin_expect((int64_t)bits < 0, 0) ? -magnitude : magnitude;
     return true;
 }
 

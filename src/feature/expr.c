@@ -83,6 +83,10 @@ struct step {
 struct program {
     struct step *steps;
     int n_steps;
+    struct step **active; /* columns and calls: what each run computes */
+    int n_active;
+    const struct vector *windows; /* where the windows' steps point, from this row on */
+    int64_t window_from;
     int *roots;
     int n_roots;
     int64_t capacity;
@@ -178,10 +182,11 @@ int program_new(struct expr *const *roots, int n, int64_t capacity, struct progr
     if (program) {
         program->capacity = capacity;
         program->steps = memory_new((size_t)(last + 1), sizeof *program->steps);
+        program->active = memory_new((size_t)(last + 1), sizeof *program->active);
         program->roots = memory_new((size_t)n, sizeof *program->roots);
         program->n_roots = n;
     }
-    if (!program || !program->steps || !program->roots)
+    if (!program || !program->steps || !program->active || !program->roots)
         goto memory;
     for (int i = 0; i < n; i++)
         program->roots[i] = add_step(program, roots[i]);
@@ -193,6 +198,8 @@ int program_new(struct expr *const *roots, int n, int64_t capacity, struct progr
             fill_constant(step, capacity);
         else if (step->expr->kind == EXPR_CALL)
             link_call(program, step);
+        if (step->kind == EXPR_COLUMN || step->kind == EXPR_CALL)
+            program->active[program->n_active++] = step;
     }
     *ret = program;
     return OK;
@@ -208,8 +215,22 @@ void program_free(struct program *program)
     scratch_done(&program->scratch);
     free(program->memory);
     free(program->steps);
+    free(program->active);
     free(program->roots);
     free(program);
+}
+
+static void find_windows(struct program *program, const struct vector *windows, int64_t from)
+{
+    for (int i = 0; i < program->n_steps; i++) {
+        struct step *step = &program->steps[i];
+        if (step->kind != EXPR_WINDOW)
+            continue;
+        step->vector.data = (char *)windows[step->index].data + (size_t)from * step->width;
+        step->vector.state = windows[step->index].state + from;
+    }
+    program->windows = windows;
+    program->window_from = from;
 }
 
 void program_run(struct program *program, const struct table *events, const struct schema *schema,
@@ -217,17 +238,15 @@ void program_run(struct program *program, const struct table *events, const stru
 {
     assert(n <= program->capacity);
     scratch_reset(&program->scratch);
-    for (struct step *step = program->steps, *end = step + program->n_steps; step < end; step++) {
-        if (step->kind == EXPR_CALL) {
+    if (windows != program->windows || window_from != program->window_from)
+        find_windows(program, windows, window_from);
+    for (struct step **at = program->active, **end = at + program->n_active; at < end; at++) {
+        struct step *step = *at;
+        if (step->kind == EXPR_CALL)
             step->call.run(&step->call, n);
-        } else if (step->kind == EXPR_WINDOW) {
-            const struct vector *window = &windows[step->index];
-            step->vector.data = (char *)window->data + (size_t)window_from * step->width;
-            step->vector.state = window->state + window_from;
-        } else if (step->kind == EXPR_COLUMN) {
+        else
             vector_load(&events->columns[step->index], &schema->fields[step->index].type, from, n,
                         &step->vector);
-        }
     }
 }
 

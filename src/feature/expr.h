@@ -129,10 +129,10 @@ size_t program_bytes(const struct program *program);
  */
 bool vector_put(const struct vector *vector, int64_t n, const struct type *type, struct column *column,
                 int64_t at, int64_t *nulls, int64_t *errors);
-/* The same for one row of all columns, which is what a batch of one is: without the loops' preparations.
- * vectors, nulls: schema->n of them. */
-bool vectors_put_row(const struct vector *const *vectors, const struct schema *schema, struct column *columns,
-                     int64_t at, int64_t *nulls, int64_t *errors);
+/* The same for a table that is to have one row, without VARCHAR: the columns' lengths and NULLs are set, too.
+ * vectors: schema->n of them. */
+void vectors_put_row(const struct vector *const *vectors, const struct schema *schema, struct column *columns,
+                     int64_t *errors);
 /* Loads rows [from, from + n) of a column into a vector. */
 void vector_load(const struct column *column, const struct type *type, int64_t from, int64_t n,
                  struct vector *ret);

@@ -37,6 +37,10 @@ enum {
 static void share_of(int64_t rows, int task, int tasks, int64_t *ret_from, int64_t *ret_to)
 {
     int64_t blocks = (rows + 63) / 64;
+    *ret_from = 0;
+    *ret_to = rows;
+    if (tasks == 1)
+        return;
     *ret_from = blocks * task / tasks * 64;
     *ret_to = blocks * (task + 1) / tasks * 64;
     if (*ret_to > rows)
@@ -124,7 +128,8 @@ static int find_rows(const struct state *state, const struct staged *staged, int
 /* An event's way to its entity, in steps so that memory is asked for long before it is used: its bucket, what
  * the bucket says (the entity), what the entity says (its ring), what that says (single events), and then the
  * event is taken. Each for n rows. */
-static bool ask_rings(struct staged *staged, struct entities *entities, const uint32_t *rows, int n)
+static bool ask_rings(struct staged *staged, struct entities *entities, const uint32_t *rows, int n,
+                      bool *ret_more)
 {
     const struct layout *layout = &staged->layout;
     size_t n_words = (size_t)layout->n_words;
@@ -140,7 +145,7 @@ static bool ask_rings(struct staged *staged, struct entities *entities, const ui
         if (layout->n_text_keys && !new)
             share_drop_key(entities_share(entities), key);
     }
-    entity_prefetch(layout, staged->found, staged->values, rows, n);
+    *ret_more = entity_prefetch(layout, staged->found, staged->values, rows, n);
     return true;
 }
 
@@ -164,15 +169,16 @@ static int block_rows(int n, int block)
 static bool take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
     struct entities *entities = staged->shares[share];
+    bool more = false;
     for (int b = 0; b * AHEAD < n + 4 * AHEAD; b++) {
         const uint32_t *at = rows + (ptrdiff_t)b * AHEAD;
         entities_prefetch(entities, staged->hashes, at, block_rows(n, b));
         entities_guess(entities, staged->hashes, at - AHEAD, block_rows(n, b - 1), staged->found);
-        if (!ask_rings(staged, entities, at - 2 * AHEAD, block_rows(n, b - 2)))
-            return false;
-        entity_prefetch_events(&staged->layout, staged->found, staged->values, at - 3 * AHEAD,
-                               block_rows(n, b - 3));
-        if (!take_events(state, staged, share, at - 4 * AHEAD, block_rows(n, b - 4)))
+        if (more)
+            entity_prefetch_more(&staged->layout, staged->found, staged->values, at - 3 * AHEAD,
+                                 block_rows(n, b - 3));
+        if (!ask_rings(staged, entities, at - 2 * AHEAD, block_rows(n, b - 2), &more) ||
+            !take_events(state, staged, share, at - 4 * AHEAD, block_rows(n, b - 4)))
             return false;
     }
     return true;
@@ -202,6 +208,7 @@ static bool take_few(struct state *state)
     uint32_t rows[FEW];
     struct staged *groups = state->groups;
     int n_groups = (int)state->plan->n_groups, n = 0;
+    bool more = false, any_more = false;
     int64_t spilled = exact_spilled();
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level) {
@@ -211,12 +218,14 @@ static bool take_few(struct state *state)
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level)
             entities_guess(groups[g].shares[0], groups[g].hashes, rows, n, groups[g].found);
-    for (int g = 0; g < n_groups; g++)
-        if (groups[g].level == state->level && !ask_rings(&groups[g], groups[g].shares[0], rows, n))
+    for (int g = 0; g < n_groups; g++) {
+        if (groups[g].level == state->level && !ask_rings(&groups[g], groups[g].shares[0], rows, n, &more))
             return false;
-    for (int g = 0; g < n_groups; g++)
+        any_more |= more;
+    }
+    for (int g = 0; any_more && g < n_groups; g++)
         if (groups[g].level == state->level)
-            entity_prefetch_events(&groups[g].layout, groups[g].found, groups[g].values, rows, n);
+            entity_prefetch_more(&groups[g].layout, groups[g].found, groups[g].values, rows, n);
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level) {
             if (!take_events(state, &groups[g], 0, rows, n))
@@ -250,10 +259,8 @@ static void step_after(void *context, int task)
                     state->windows, row);
         const struct schema *schema = state->plan->features;
         int64_t *nulls = &state->nulls[task * schema->n];
-        if (n == 1 && !state->wanted) {
-            if (!vectors_put_row(state->roots[task], schema, state->features->columns, state->from + row,
-                                 nulls, &state->errors[task]))
-                fail(state);
+        if (state->alone) {
+            vectors_put_row(state->roots[task], schema, state->features->columns, &state->errors[task]);
             continue;
         }
         for (int f = 0; f < schema->n; f++) {
@@ -345,7 +352,8 @@ static int check_memory(const struct state *state, struct error *error)
 static int take_slice(struct state *state, struct error *error)
 {
     int tasks = state->plan->has_text ? 1 : state->threads, n_features = state->plan->features->n;
-    memset(state->nulls, 0, (size_t)(state->threads * n_features) * sizeof *state->nulls);
+    if (!state->alone)
+        memset(state->nulls, 0, (size_t)(state->threads * n_features) * sizeof *state->nulls);
     for (state->level = 0; state->level < LEVELS && !state->failed; state->level++) {
         if (!state->before[state->level])
             continue;
@@ -363,7 +371,7 @@ static int take_slice(struct state *state, struct error *error)
         parallel_for(state->parallel, tasks, step_after, state);
     if (state->failed)
         return error_set(error, CODE_MEMORY, "no memory for the windows; the state can no longer be used");
-    for (int t = 0; t < state->threads; t++)
+    for (int t = 0; t < state->threads && !state->alone; t++)
         for (int f = 0; f < n_features; f++)
             state->features->columns[f].nulls += state->nulls[t * n_features + f];
     return OK;
@@ -383,7 +391,8 @@ int state_take(struct state *state, const struct table *events, struct table *re
     if (state->failed)
         return error_set(error, CODE_MEMORY, "the state ran out of memory before and can no longer be used");
     int rc = check_events(state, events, error);
-    if (rc == OK)
+    state->alone = events->length == 1 && !state->wanted && ret_features->reserved > 0;
+    if (rc == OK && !state->alone)
         rc = prepare_features(ret_features, events->length, error);
     if (rc != OK)
         return rc;

@@ -44,6 +44,7 @@ struct state {
     const struct table *events;
     struct table *features;
     int64_t from, n;
+    bool alone; /* the batch is one event, whose features need neither room nor text */
     int level, where_root;
 };
 

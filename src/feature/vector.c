@@ -5,10 +5,6 @@
 
 static void load_states(const struct column *column, int64_t from, int64_t n, uint8_t *state)
 {
-    if (!column->nulls && n == 1) {
-        *state = STATE_VALUE;
-        return;
-    }
     if (!column->nulls) {
         memset(state, STATE_VALUE, (size_t)n);
         return;
@@ -64,9 +60,33 @@ static void load_numbers(const struct column *column, const struct type *type, i
     }
 }
 
+/* One value of the types that events mostly have, without the loops' preparations. */
+static inline bool load_one(const struct column *column, enum type_id type, int64_t i, struct vector *ret)
+{
+    switch (type) {
+    case TYPE_INT8:
+        INTS(ret)[0] = ((const int8_t *)column->data)[i];
+        break;
+    case TYPE_INT32:
+        INTS(ret)[0] = ((const int32_t *)column->data)[i];
+        break;
+    case TYPE_DOUBLE:
+    case TYPE_INT64:
+    case TYPE_TIMESTAMP:
+        memcpy(ret->data, (const uint64_t *)column->data + i, sizeof(uint64_t));
+        break;
+    default:
+        return false;
+    }
+    ret->state[0] = STATE_VALUE;
+    return true;
+}
+
 void vector_load(const struct column *column, const struct type *type, int64_t from, int64_t n,
                  struct vector *ret)
 {
+    if (n == 1 && !column->nulls && load_one(column, type->id, from, ret))
+        return;
     load_states(column, from, n, ret->state);
     if (type->id == TYPE_BOOLEAN) {
         for (int64_t i = 0; i < n; i++)
@@ -185,40 +205,31 @@ static bool put_texts(const struct vector *vector, int64_t n, const struct type 
     return true;
 }
 
-static inline void put_one(const struct vector *vector, const struct type *type, struct column *column,
-                           int64_t at)
-{
-    switch (type->id) {
-    case TYPE_DOUBLE:
-        ((double *)column->data)[at] = DOUBLES(vector)[0];
-        break;
-    case TYPE_INT64:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        ((int64_t *)column->data)[at] = INTS(vector)[0];
-        break;
-    case TYPE_BOOLEAN:
-        put_booleans(vector, 1, column->data, at);
-        break;
-    default:
-        put_numbers(vector, 1, type, column, at);
-    }
-}
-
-bool vectors_put_row(const struct vector *const *vectors, const struct schema *schema,
-                     struct column *columns, int64_t at, int64_t *nulls, int64_t *errors)
+void vectors_put_row(const struct vector *const *vectors, const struct schema *schema, struct column *columns,
+                     int64_t *errors)
 {
     for (int i = 0; i < schema->n; i++) {
-        const struct type *type = &schema->fields[i].type;
-        if (vectors[i]->rep == REP_TEXT) {
-            if (!vector_put(vectors[i], 1, type, &columns[i], at, &nulls[i], errors))
-                return false;
-            continue;
+        const struct vector *vector = vectors[i];
+        struct column *column = &columns[i];
+        uint8_t state = vector->state[0];
+        column->length = 1;
+        column->nulls = state != STATE_VALUE;
+        column->validity[0] = state == STATE_VALUE;
+        *errors += state == STATE_ERROR;
+        switch (schema->fields[i].type.id) {
+        case TYPE_DOUBLE:
+        case TYPE_INT64:
+        case TYPE_TIMESTAMP:
+        case TYPE_TIMESTAMPTZ:
+            memcpy(column->data, vector->data, sizeof(uint64_t));
+            break;
+        case TYPE_BOOLEAN:
+            *(uint8_t *)column->data = state == STATE_VALUE && BOOLEANS(vector)[0];
+            break;
+        default:
+            put_numbers(vector, 1, &schema->fields[i].type, column, 0);
         }
-        put_state(vectors[i]->state[0], columns[i].validity, at, &nulls[i], errors);
-        put_one(vectors[i], type, &columns[i], at);
     }
-    return true;
 }
 
 bool vector_put(const struct vector *vector, int64_t n, const struct type *type, struct column *column,
