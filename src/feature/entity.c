@@ -421,7 +421,9 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
     if (!room && !deque_reserve(&entity->events, &share->pool))
         return false;
-    if (arrival->time < entity->position || arrival->time < arrival->floor)
+    /* Where erasing has left no event, none is there to be late behind. */
+    bool late = arrival->time < entity->position && ring_count(entity);
+    if (late || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
     event_put(layout, event_at(layout, entity, entity->end), arrival);
     bool fine = true;

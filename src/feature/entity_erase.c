@@ -139,6 +139,16 @@ static bool rebuild(struct share *share, struct entity *entity)
     return fine;
 }
 
+/* Frames stand at the newest event that is left: one that comes behind it is not late, and would pass them
+ * otherwise. */
+static void stand_at_last(const struct layout *layout, struct entity *entity)
+{
+    if (!ring_count(entity))
+        return;
+    int64_t last = time_at(layout, entity, entity->end - 1);
+    entity->position = last < entity->position ? last : entity->position;
+}
+
 bool entity_erase(struct share *share, struct entity *entity, const struct arrival *arrivals, int64_t n,
                   bool sums, bool *ret_retained)
 {
@@ -155,6 +165,7 @@ bool entity_erase(struct share *share, struct entity *entity, const struct arriv
     }
     if (!any || !fine)
         return fine;
+    stand_at_last(layout, entity);
     if (layout->unbounded)
         fine = follow_ends(share, entity);
     return fine && rebuild(share, entity);

@@ -292,7 +292,8 @@ int engine_take(struct engine *engine, const struct table *events, struct decisi
                               .reasons = engine->options.reasons ? engine->reasons : NULL,
                               .reasons_per_row = engine->options.reasons,
                               .rules_fired = engine->rules ? engine->fired : NULL,
-                              .marks = state_marks(engine->state)};
+                              .marks =
+                                  engine->labels ? labels_marks(engine->labels) : state_marks(engine->state)};
     return OK;
 }
 

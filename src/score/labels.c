@@ -45,8 +45,8 @@ struct labels {
     int64_t *rows_arrived; /* per arrived owner: the event's row in the batch */
     size_t rows_capacity;
     struct table piece, features, before, now;
-    uint8_t *filtered;
-    size_t filtered_capacity;
+    uint8_t *filtered, *marks; /* of the last batch, whose pieces were taken one by one */
+    size_t filtered_capacity, marks_capacity;
     int64_t told, outside;
 };
 
@@ -199,7 +199,8 @@ int labels_open(struct plan *plan, const struct labels_options *options, struct 
     labels->options = *options;
     labels->columns = memory_new((size_t)n, sizeof *labels->columns);
     labels->filtered = memory_new(1, 1);
-    rc = labels->columns && labels->filtered ? OK : no_memory(error);
+    labels->marks = memory_new(1, 1);
+    rc = labels->columns && labels->filtered && labels->marks ? OK : no_memory(error);
     if (rc == OK)
         rc = read_file(labels, error);
     if (rc == OK)
@@ -238,6 +239,7 @@ void labels_free(struct labels *labels)
     free(labels->telling);
     free(labels->rows_arrived);
     free(labels->filtered);
+    free(labels->marks);
     plan_unref(labels->plan);
     free(labels);
 }
@@ -387,6 +389,8 @@ static int take_piece(struct labels *labels, struct state *state, const struct t
         rc = table_append(features, &labels->features, 0, to - from, error);
     if (rc == OK && state_filtered(state))
         memcpy(labels->filtered + from, state_filtered(state), (size_t)(to - from));
+    if (rc == OK)
+        memcpy(labels->marks + from, state_marks(state), (size_t)(to - from));
     for (size_t a = 0; rc == OK && a < labels->n_arrived; a++) {
         struct owner *owner = &labels->owners[labels->arrived[a]];
         int64_t row = labels->rows_arrived[a];
@@ -442,7 +446,8 @@ int labels_take(struct labels *labels, struct state *state, const struct table *
     int rc = OK;
     if (!has_times(labels, events))
         return state_take(state, events, ret_features, error);
-    if (!memory_grow(&labels->filtered, &labels->filtered_capacity, (size_t)events->length, 1))
+    if (!memory_grow(&labels->filtered, &labels->filtered_capacity, (size_t)events->length, 1) ||
+        !memory_grow(&labels->marks, &labels->marks_capacity, (size_t)events->length, 1))
         return no_memory(error);
     if (!labels->piece.schema)
         rc = table_init(&labels->piece, events->schema, error);
@@ -451,6 +456,11 @@ int labels_take(struct labels *labels, struct state *state, const struct table *
         rc = take_rows(labels, state, events, ret_features, error);
     ret_features->first_row = events->first_row;
     return rc;
+}
+
+const uint8_t *labels_marks(const struct labels *labels)
+{
+    return labels->marks;
 }
 
 const uint8_t *labels_filtered(const struct labels *labels)

@@ -45,6 +45,8 @@ int labels_take(struct labels *labels, struct state *state, const struct table *
                 struct table *ret_features, struct error *error);
 /* What state_filtered is, of the last batch. */
 const uint8_t *labels_filtered(const struct labels *labels);
+/* The same for state_marks. */
+const uint8_t *labels_marks(const struct labels *labels);
 
 /* Do the files speak of a column of the events? */
 bool labels_has(const struct labels *labels, int column);

@@ -120,6 +120,32 @@ static void test_windows_read_as_if_it_had_never_been(void **unused)
     stop(&f);
 }
 
+/* What comes behind those that are left is not late, whatever time the erased one had. */
+static void test_the_newest_goes(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    start(&f, TABLE "count(n)" OVER("RANGE UNBOUNDED PRECEDING EXCLUDE CURRENT ROW") " AS a, count(n)" OVER(
+                  "RANGE BETWEEN 10 PRECEDING AND 2 PRECEDING") " AS d,\n"
+                                                                " max(n)" OVER("RANGE 1 PRECEDING") " AS m "
+                                                                                                    "FROM t");
+    take(&f, 10, "a", 1, "x");
+    take(&f, 11, "a", 2, "x");
+    take(&f, 15, "a", 3, "x");
+    forget(&f, 2, 15, "a", 3, "x");
+    assert_string_equal(take(&f, 13, "a", 4, "x"), "\"a\":2,\"d\":2,\"m\":4");
+    assert_string_equal(take(&f, 12, "a", 5, "x"), "\"a\":2,\"d\":1,\"m\":5");
+    assert_string_equal(take(&f, 14, "a", 6, "x"), "\"a\":4,\"d\":3,\"m\":6");
+    /* And where none is left but what frames without a start remember. */
+    take(&f, 100, "a", 7, "x");
+    take(&f, 104, "a", 8, "x");
+    forget(&f, 6, 100, "a", 7, "x");
+    forget(&f, 7, 104, "a", 8, "x");
+    assert_string_equal(take(&f, 101, "a", 9, "x"), "\"a\":5,\"d\":0,\"m\":9");
+    assert_string_equal(take(&f, 99, "a", 1, "x"), "\"a\":5,\"d\":0,\"m\":1");
+    stop(&f);
+}
+
 static void test_what_is_no_longer_retained_leaves_sums_and_may_leave_traces(void **unused)
 {
     (void)unused;
@@ -208,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows_read_as_if_it_had_never_been),
+        cmocka_unit_test(test_the_newest_goes),
         cmocka_unit_test(test_what_is_no_longer_retained_leaves_sums_and_may_leave_traces),
         cmocka_unit_test(test_no_byte_of_it_is_saved),
         cmocka_unit_test(test_windows_over_windows_lose_it_and_keep_what_others_saw),
