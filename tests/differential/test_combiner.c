@@ -66,12 +66,13 @@ static struct told {
 } * told;
 static int64_t each_caller;
 
-/* Every caller has ids of his own, and all the same span of time. */
-static void append_event(struct random *random, struct table *events, int64_t id, bool timeless)
+/* Events come every five seconds; those of `span` ids later lie at the same times again: every caller has ids
+ * of his own, and all the same span of time. */
+static void append_event(struct random *random, struct table *events, int64_t id, int64_t span, bool timeless)
 {
     const struct field *fields = plan_events(plan)->fields;
     char card[32];
-    int64_t ts = INT64_C(1700000000000000) + id % each_caller * 5000000 + random_below(random, 100000000);
+    int64_t ts = INT64_C(1700000000000000) + id % span * 5000000 + random_below(random, 100000000);
     snprintf(card, sizeof card, "card %d", (int)random_below(random, 20));
     if (table_reserve(events, events->length + 1, NULL) != OK ||
         column_append_text(&events->columns[2], card, strlen(card), NULL) != OK)
@@ -132,7 +133,7 @@ static void *call(void *argument)
         n = n < left ? n : left;
         table_clear(&events);
         for (int64_t i = 0; i < n; i++)
-            append_event(&caller->random, &events, id + i, timeless && i == n - 1);
+            append_event(&caller->random, &events, id + i, each_caller, timeless && i == n - 1);
         int rc = combiner_take(caller->combiner, &events, &decided, &error);
         if (rc != (timeless ? CODE_INVALID : OK))
             stop(timeless ? "an event without a time was not refused" : "events were refused", &error);
@@ -269,11 +270,8 @@ static struct {
 static void make_event(int64_t id, bool other, struct table *events)
 {
     struct random random = {(uint64_t)id};
-    int64_t each = each_caller;
     table_clear(events);
-    each_caller = IDS;
-    append_event(&random, events, id, false);
-    each_caller = each;
+    append_event(&random, events, id, IDS, false);
     if (other)
         ((double *)events->columns[3].data)[0] += 1;
 }
