@@ -1,9 +1,8 @@
 /*
  * When snapshots are made, and by whom. Events must not wait for a disk, so each snapshot has a thread, which
  * forks the process that writes it, commits the journal meanwhile, tells the child when it may put the file
- * in place (nothing that is in a snapshot may be missing from the journal), brings together the pages that
- * were copied meanwhile, and removes the segments that nobody needs any more. All that events wait for is the
- * fork.
+ * in place (nothing that is in a snapshot may be missing from the journal), and removes the segments that
+ * nobody needs any more. All that events wait for is the fork.
  *
  * It is the thread that forks, and not whoever takes events, because a child ends with the thread that forked
  * it (base/child.h), and callers come and go.
@@ -19,7 +18,6 @@
 
 #include "base/child.h"
 #include "base/log.h"
-#include "base/pages.h"
 #include "score/durable_struct.h"
 
 /* Up to where the journal may be trimmed, once the older of the two snapshots is not before that. */
@@ -160,10 +158,8 @@ static void *keep(void *argument)
         commit_and_tell(keeper);
     close(keeper->word[0]);
     close(keeper->word[1]);
-    if (rc == OK) {
+    if (rc == OK)
         child_ended(keeper->child, true, &keeper->made);
-        pages_gather();
-    }
     if (keeper->made)
         trim(&durable->snapshots, durable->journal, &durable->archive, &keeper->trimming);
     atomic_store_explicit(&keeper->ended, true, memory_order_release);
