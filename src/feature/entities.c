@@ -51,6 +51,12 @@ struct entities {
     uint32_t open, hand;
 };
 
+static void free_table(struct key_table *table)
+{
+    pages_table_free(table->buckets, (size_t)table->mask + 1, sizeof *table->buckets);
+    *table = (struct key_table){NULL, 0};
+}
+
 static uint32_t block_of(const struct entities *entities, uint32_t index)
 {
     return index >> entities->shift;
@@ -77,14 +83,14 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
 {
     struct entities *entities = memory_new(1, sizeof *entities);
     if (entities)
-        entities->now.buckets = memory_new(FIRST_BUCKETS, sizeof *entities->now.buckets);
+        entities->now.buckets = pages_table(FIRST_BUCKETS, sizeof *entities->now.buckets);
     if (!entities || !entities->now.buckets) {
         free(entities);
         return error_set(error, CODE_MEMORY, "no memory for the entities of a window");
     }
     int rc = share_init(layout, strings, &entities->share, error);
     if (rc != OK) {
-        free(entities->now.buckets);
+        pages_table_free(entities->now.buckets, FIRST_BUCKETS, sizeof *entities->now.buckets);
         free(entities);
         return rc;
     }
@@ -124,8 +130,8 @@ void entities_free(struct entities *entities)
     for (size_t b = 0; b < entities->n_blocks; b++)
         pages_free(entities->blocks[b].memory, block_bytes(entities));
     free(entities->blocks);
-    free(entities->now.buckets);
-    free(entities->old.buckets);
+    free_table(&entities->now);
+    free_table(&entities->old);
     share_done(&entities->share);
     free(entities);
 }
@@ -152,15 +158,14 @@ static void move_some(struct entities *entities, uint32_t n)
             bucket->number = MOVED;
     }
     if (entities->moved > old->mask) {
-        free(old->buckets);
-        *old = (struct key_table){NULL, 0};
+        free_table(old);
     }
 }
 
 /* Begins to move to a table of another size. */
 static bool resize(struct entities *entities, uint32_t size)
 {
-    struct bucket *buckets = size ? memory_new(size, sizeof *buckets) : NULL;
+    struct bucket *buckets = size ? pages_table(size, sizeof *buckets) : NULL;
     if (!buckets)
         return false;
     move_some(entities, UINT32_MAX);

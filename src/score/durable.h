@@ -11,7 +11,8 @@
  *
  * Snapshots are made by a forked process while events go on: it sees memory as it was at the fork, and what
  * is changed meanwhile is copied page by page by the system (at worst all of it once more). Events wait for
- * the fork alone: a thread that lives as long as the snapshot commits the journal and trims it.
+ * the fork, and behind it for single pages that are brought together again (base/pages.h): a thread that
+ * lives as long as that commits the journal and trims it.
  *
  * Threads: one caller at a time, but for durable_commit and durable_committed, which any may call. Memory:
  * the windows', the ids' (ids.h), and a few MiB. After a failure of the disk, but for CODE_NO_SPACE at
@@ -192,9 +193,12 @@ int durable_erasures_wait(struct durable *durable, bool *ret_waits, int64_t *ret
  * interrupted, it is done again when it is next asked for. ret_segments: rewritten; may be NULL. */
 int durable_carry_out(struct durable *durable, uint64_t *ret_segments, struct error *error);
 
-/* Begins a snapshot unless one is being made; with `wait` it ends before the call does. */
+/* A snapshot that is made beside events: being written; it stands, and memory is tidied behind it. */
+enum snapshot_stage { SNAPSHOT_NONE, SNAPSHOT_WRITING, SNAPSHOT_TIDYING };
+
+/* Begins a snapshot unless there is one in either stage; with `wait` it ends before the call does. */
 int durable_snapshot(struct durable *durable, bool wait, struct error *error);
-bool durable_snapshot_runs(struct durable *durable);
+enum snapshot_stage durable_snapshot_stage(struct durable *durable);
 
 bool durable_failed(const struct durable *durable);
 struct engine *durable_engine(struct durable *durable);

@@ -1,15 +1,16 @@
 /*
  * When snapshots are made, and by whom. Events must not wait for a disk, so each snapshot has a thread, which
  * forks the process that writes it, commits the journal meanwhile, tells the child when it may put the file
- * in place (nothing that is in a snapshot may be missing from the journal), and removes the segments that
- * nobody needs any more. All that events wait for is the fork.
+ * in place (nothing that is in a snapshot may be missing from the journal), removes the segments that nobody
+ * needs any more, and brings together the pages that were copied meanwhile, so that the next fork is short,
+ * too. What events wait for is the fork, and then at most one page at a time.
  *
  * It is the thread that forks, and not whoever takes events, because a child ends with the thread that forked
  * it (base/child.h), and callers come and go.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "score/durable_struct.h"
 
 /* Up to where the journal may be trimmed, once the older of the two snapshots is not before that. */
@@ -32,11 +34,13 @@ struct keeper {
     uint64_t position; /* of the snapshot */
     pthread_t thread;
     pid_t child;
-    int word[2];  /* a pipe: whether the child may end its snapshot */
-    sem_t forked; /* or failed to */
+    int word[2];         /* a pipe: whether the child may end its snapshot */
+    _Atomic bool forked; /* or failed to */
     struct error error;
-    bool made;
-    _Atomic bool ended;
+    bool made;  /* known from SNAPSHOT_TIDYING on */
+    bool noted; /* so is what became of it */
+    _Atomic enum snapshot_stage stage;
+    _Atomic bool leave;
 };
 
 /* ---- segments that nobody needs ---- */
@@ -153,7 +157,7 @@ static void *keep(void *argument)
     int rc = child_start(write_in_child, keeper, &keeper->child, &keeper->error);
     if (rc != OK)
         keeper->child = 0;
-    sem_post(&keeper->forked);
+    atomic_store_explicit(&keeper->forked, true, memory_order_release);
     if (rc == OK)
         commit_and_tell(keeper);
     close(keeper->word[0]);
@@ -162,7 +166,10 @@ static void *keep(void *argument)
         child_ended(keeper->child, true, &keeper->made);
     if (keeper->made)
         trim(&durable->snapshots, durable->journal, &durable->archive, &keeper->trimming);
-    atomic_store_explicit(&keeper->ended, true, memory_order_release);
+    atomic_store_explicit(&keeper->stage, SNAPSHOT_TIDYING, memory_order_release);
+    if (rc == OK)
+        pages_gather(&keeper->leave);
+    atomic_store_explicit(&keeper->stage, SNAPSHOT_NONE, memory_order_release);
     return NULL;
 }
 
@@ -177,61 +184,75 @@ static int start_thread(struct keeper *keeper, struct error *error)
     return number ? error_set_errno(error, number, "cannot start a thread for a snapshot") : OK;
 }
 
-static void free_keeper(struct keeper *keeper)
-{
-    sem_destroy(&keeper->forked);
-    free(keeper);
-}
-
-/* Returns when the child has been forked. */
+/* Returns when the child has been forked. Who waits stays awake: the system puts a new process on the
+ * processor that is idle, and who was asleep there would have to wait for the end of its time slice. */
 static int start_keeper(struct durable *durable, struct error *error)
 {
     struct keeper *keeper = memory_new(1, sizeof *keeper);
     if (!keeper)
         return error_set(error, CODE_MEMORY, "no memory for a snapshot");
     keeper->durable = durable;
+    keeper->stage = SNAPSHOT_WRITING;
     keeper->position = durable->position;
     list_free(durable, &keeper->trimming);
-    sem_init(&keeper->forked, 0, 0);
     if (pipe(keeper->word) != 0) {
         int number = errno;
-        free_keeper(keeper);
+        free(keeper);
         return error_set_errno(error, number, "cannot make a pipe for a snapshot");
     }
     int rc = start_thread(keeper, error);
     if (rc != OK) {
         close(keeper->word[0]);
         close(keeper->word[1]);
-        free_keeper(keeper);
+        free(keeper);
         return rc;
     }
-    while (sem_wait(&keeper->forked) != 0)
-        continue; /* a signal */
+    while (!atomic_load_explicit(&keeper->forked, memory_order_acquire))
+        sched_yield();
     durable->keeper = keeper;
     return OK;
 }
 
 /* ---- */
 
+static void note_outcome(struct durable *durable)
+{
+    struct keeper *keeper = durable->keeper;
+    if (keeper->noted)
+        return;
+    keeper->noted = true;
+    if (keeper->made)
+        note_snapshot(durable);
+    else
+        log_line(LOG_WARNING, "a snapshot could not be made; the journal has everything all the same%s%s",
+                 keeper->error.code ? ": " : "", keeper->error.message);
+}
+
 void durable_reap(struct durable *durable, bool wait)
 {
     struct keeper *keeper = durable->keeper;
-    if (!keeper || (!wait && !atomic_load_explicit(&keeper->ended, memory_order_acquire)))
+    if (!keeper)
         return;
-    pthread_join(keeper->thread, NULL);
-    if (!keeper->made)
-        log_line(LOG_WARNING, "a snapshot could not be made; the journal has everything all the same%s%s",
-                 keeper->error.code ? ": " : "", keeper->error.message);
-    else
-        note_snapshot(durable);
-    free_keeper(keeper);
+    if (wait) {
+        atomic_store(&keeper->leave, true);
+        pthread_join(keeper->thread, NULL);
+    }
+    enum snapshot_stage stage = atomic_load_explicit(&keeper->stage, memory_order_acquire);
+    if (stage == SNAPSHOT_WRITING)
+        return;
+    note_outcome(durable);
+    if (stage == SNAPSHOT_TIDYING)
+        return;
+    if (!wait)
+        pthread_join(keeper->thread, NULL);
+    free(keeper);
     durable->keeper = NULL;
 }
 
-bool durable_snapshot_runs(struct durable *durable)
+enum snapshot_stage durable_snapshot_stage(struct durable *durable)
 {
     durable_reap(durable, false);
-    return durable->keeper != NULL;
+    return durable->keeper ? atomic_load(&durable->keeper->stage) : SNAPSHOT_NONE;
 }
 
 int durable_snapshot(struct durable *durable, bool wait, struct error *error)

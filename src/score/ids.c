@@ -5,9 +5,9 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/pages.h"
 
 enum {
-    PAGE = 4096, /* ids */
     FIRST_BUCKETS = 1024,
     AT_A_TIME = 16, /* buckets moved with every id that comes or goes */
     EXPIRE_AT_A_TIME = 64
@@ -20,6 +20,8 @@ struct known {
 };
 
 #define REMOVED UINT64_MAX
+
+enum { PAGE = PAGES_HUGE / sizeof(struct known) }; /* ids */
 
 /* A bucket has the number of an id, counted from the first ever, plus one; 0 = empty. */
 struct id_table {
@@ -37,6 +39,12 @@ struct ids {
     uint64_t filled; /* buckets of the new one */
 };
 
+static void free_table(struct id_table *table)
+{
+    pages_table_free(table->buckets, (size_t)table->mask + 1, sizeof *table->buckets);
+    *table = (struct id_table){NULL, 0};
+}
+
 static uint64_t hash_of(struct id_key key)
 {
     return hash_word(key.words[1], hash_word(key.words[0], 0));
@@ -51,7 +59,7 @@ struct ids *ids_new(int64_t horizon_us)
 {
     struct ids *ids = memory_new(1, sizeof *ids);
     if (ids)
-        ids->now.buckets = memory_new(FIRST_BUCKETS, sizeof *ids->now.buckets);
+        ids->now.buckets = pages_table(FIRST_BUCKETS, sizeof *ids->now.buckets);
     if (!ids || !ids->now.buckets) {
         free(ids);
         return NULL;
@@ -66,10 +74,10 @@ void ids_free(struct ids *ids)
     if (!ids)
         return;
     for (size_t p = 0; p < ids->n_pages; p++)
-        free(ids->pages[p]);
+        pages_free(ids->pages[p], PAGES_HUGE);
     free(ids->pages);
-    free(ids->now.buckets);
-    free(ids->old.buckets);
+    free_table(&ids->now);
+    free_table(&ids->old);
     free(ids);
 }
 
@@ -155,8 +163,7 @@ static void move_some(struct ids *ids, uint64_t n)
             put(ids, bucket - 1);
     }
     if (ids->moved > old->mask) {
-        free(old->buckets);
-        *old = (struct id_table){NULL, 0};
+        free_table(old);
     }
 }
 
@@ -180,7 +187,7 @@ static bool renew(struct ids *ids)
     uint64_t size = FIRST_BUCKETS;
     while (size < 4 * (entries(ids) + 1))
         size *= 2;
-    uint64_t *buckets = memory_new(size, sizeof *buckets);
+    uint64_t *buckets = pages_table(size, sizeof *buckets);
     if (!buckets)
         return false;
     move_some(ids, UINT64_MAX);
@@ -197,7 +204,7 @@ static bool open_page(struct ids *ids)
         return true;
     if (!memory_grow(&ids->pages, &ids->pages_capacity, ids->n_pages + 1, sizeof *ids->pages))
         return false;
-    ids->pages[ids->n_pages] = malloc(PAGE * sizeof **ids->pages);
+    ids->pages[ids->n_pages] = pages_new(PAGES_HUGE, ids->n_pages > 0);
     if (!ids->pages[ids->n_pages])
         return false;
     ids->n_pages++;
@@ -224,7 +231,7 @@ void ids_expire(struct ids *ids, int64_t high)
         if (known_at(ids, ids->first)->high >= high - ids->horizon)
             return;
         if (++ids->first % PAGE == 0) {
-            free(ids->pages[0]);
+            pages_free(ids->pages[0], PAGES_HUGE);
             memmove(ids->pages, ids->pages + 1, --ids->n_pages * sizeof *ids->pages);
         }
     }
@@ -238,7 +245,8 @@ int64_t ids_count(const struct ids *ids)
 int64_t ids_bytes(const struct ids *ids)
 {
     uint64_t buckets = ids->now.mask + 1 + (ids->old.buckets ? ids->old.mask + 1 : 0);
-    return (int64_t)(ids->n_pages * PAGE * sizeof **ids->pages + buckets * sizeof *ids->now.buckets);
+    uint64_t touched = ids->end - ids->first / PAGE * PAGE;
+    return (int64_t)(touched * sizeof **ids->pages + buckets * sizeof *ids->now.buckets);
 }
 
 void ids_save(const struct ids *ids, struct bytes_out *out)

@@ -125,7 +125,7 @@ static void *begin_snapshot(void *durable)
 
 static void wait_for_snapshot(struct durable *durable)
 {
-    while (durable_snapshot_runs(durable))
+    while (durable_snapshot_stage(durable) != SNAPSHOT_NONE)
         usleep(1000);
 }
 

@@ -99,9 +99,28 @@ static void test_ids_are_known_until_the_horizon(void **unused)
     for (int i = 0; i < EVENTS; i++)
         ids_expire(ids, INT64_MAX / 2);
     assert_int_equal(ids_count(ids), 0);
-    assert_true(ids_bytes(ids) < 1 << 20);
     ids_free(ids);
     free(list);
+}
+
+static void test_memory_is_given_back(void **unused)
+{
+    (void)unused;
+    enum { PAGE = 2 << 20, MANY = 300000 }; /* bytes; ids, which take six pages */
+    struct ids *ids = ids_new(HORIZON);
+    int64_t high = 0;
+    assert_non_null(ids);
+    for (; high < MANY; high++) {
+        assert_true(ids_add(ids, (struct id_key){{(uint64_t)high, 0}}, (uint64_t)high, 0, high));
+        ids_expire(ids, high);
+        assert_true(ids_bytes(ids) < 2 * PAGE);
+    }
+    assert_int_equal(ids_count(ids), HORIZON + 1);
+    for (int i = 0; i < MANY; i++)
+        ids_expire(ids, INT64_MAX / 2);
+    assert_int_equal(ids_count(ids), 0);
+    assert_true(ids_bytes(ids) <= PAGE);
+    ids_free(ids);
 }
 
 static void test_texts_and_numbers_have_keys(void **unused)
@@ -134,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids_are_known_until_the_horizon),
+        cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test(test_texts_and_numbers_have_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
