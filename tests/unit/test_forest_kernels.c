@@ -138,6 +138,38 @@ static void test_kernel_by_name(void **state)
     forest_done(&forest);
 }
 
+static size_t rows_alone(int shape, const char *kernel)
+{
+    struct forest_random random = {15};
+    struct forest forest;
+    struct forest_engine engine;
+    struct error error = {0};
+    random_forest(&forest_shapes[shape], &random, &forest);
+    setenv("SHRIKE_KERNEL", kernel, 1);
+    int code = forest_engine_init(&engine, &forest, &error);
+    unsetenv("SHRIKE_KERNEL");
+    size_t alone = engine.alone;
+    forest_engine_done(&engine);
+    forest_done(&forest);
+    return code ? 0 : alone; /* 0: this processor has the kernel not */
+}
+
+/* Few rows go one by one: more where bundles have many splits and look at few registers. */
+static void test_rows_alone(void **state)
+{
+    (void)state;
+    enum { SMALL = 2, COLUMNS_60 = 15, COLUMNS_28 = 16, COLUMNS_150 = 19, OVER_VALUES = 23 };
+    for (size_t k = 1; k < sizeof kernels / sizeof kernels[0]; k++)
+        if (rows_alone(SMALL, kernels[k])) {
+            assert_int_equal(rows_alone(SMALL, kernels[k]), 4);
+            assert_int_equal(rows_alone(COLUMNS_28, kernels[k]), 8);
+            assert_int_equal(rows_alone(COLUMNS_60, kernels[k]), 5);
+            assert_int_equal(rows_alone(COLUMNS_150, kernels[k]), 3);
+            assert_int_equal(rows_alone(OVER_VALUES, kernels[k]), 3);
+        }
+    assert_int_equal(rows_alone(COLUMNS_28, "scalar"), 3);
+}
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* What include/shrike/scorer.h promises of the stack; sanitizers take more. */
 static void test_stack(void **state)
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_random_forests),
         cmocka_unit_test(test_flushing),
         cmocka_unit_test(test_kernel_by_name),
+        cmocka_unit_test(test_rows_alone),
         cmocka_unit_test(test_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,12 +8,16 @@ enum { FEW_MARGINS = 512, MANY_MARGINS = LIMIT_MODEL_OUTPUTS };
 
 static void margins_of(const struct forest_engine *engine, const float *rows, size_t n, double *ret_margins)
 {
-    if (!engine->kernel)
+    if (!engine->kernel) {
         forest_margins(engine->forest, rows, n, ret_margins);
-    else if (n == 1)
-        engine->kernel->row(engine, rows, ret_margins);
-    else
-        engine->kernel->batch(engine, rows, n, ret_margins);
+        return;
+    }
+    size_t width = (size_t)engine->forest->head.features, groups = (size_t)engine->forest->head.groups;
+    size_t rest = n % ENGINE_BLOCK, together = rest <= engine->alone ? n - rest : n;
+    if (together)
+        engine->kernel->batch(engine, rows, together, ret_margins);
+    for (size_t r = together; r < n; r++)
+        engine->kernel->row(engine, rows + r * width, ret_margins + r * groups);
 }
 
 static void predict_by(const struct forest_engine *engine, const float *rows, size_t n, size_t most,

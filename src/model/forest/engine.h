@@ -114,6 +114,7 @@ struct forest_engine {
     int32_t *group_starts;    /* groups + 1 */
     struct engine_part *part;
     int32_t *part_starts; /* groups + 1 */
+    size_t alone;         /* so many rows that fill no block are fastest one by one */
     bool packed;          /* bundles, and tiles of two steps as registers take them */
     int registers;        /* that a row's bytes lie in */
     uint8_t *bundles;
