@@ -1,5 +1,5 @@
 /*
- * The kernel for AVX-512 (F, BW, VL). As AVX2's, with 16 comparisons in one instruction and 64 rows to a
+ * The kernel for AVX-512 (F, BW, DQ, VL). As AVX2's, with 16 comparisons in one instruction and 64 rows to a
  * register; vpternlog chooses bit by bit, which is right in the highest bit, the only one that counts.
  */
 #if defined(__AVX512BW__)
