@@ -11,7 +11,7 @@
 
 /* ---- the lock ---- */
 
-enum { TEXT_SIZE = 512, SHOWN_SIZE = 64 };
+enum { TEXT_SIZE = 512, SHOWN_SIZE = 64, LOCK_TRIES = 50, LOCK_TRY_US = 10000 };
 
 /* Best effort: on a full disk the lock holds without a name. */
 static void write_holder(struct state_directory *directory, const char *path)
@@ -42,6 +42,19 @@ static int name_holder(const struct io *io, int file, const char *path, const ch
                      text);
 }
 
+/* A process that was killed while it made a snapshot may have left a child that has yet to see it. */
+static int wait_for_lock(const struct state_directory *directory)
+{
+    const struct io *io = directory->io;
+    int number = io->lock(io->context, directory->lock);
+    for (int i = 0; i < LOCK_TRIES && (number == EWOULDBLOCK || number == EINTR); i++) {
+        if (number == EWOULDBLOCK)
+            usleep(LOCK_TRY_US);
+        number = io->lock(io->context, directory->lock);
+    }
+    return number;
+}
+
 static int take_lock(struct state_directory *directory, struct error *error)
 {
     const struct io *io = directory->io;
@@ -51,9 +64,7 @@ static int take_lock(struct state_directory *directory, struct error *error)
         code = io_open(io, path, IO_WRITE | IO_CREATE, &directory->lock, error);
     if (code)
         return code;
-    do {
-        number = io->lock(io->context, directory->lock);
-    } while (number == EINTR);
+    number = wait_for_lock(directory);
     if (number == EWOULDBLOCK)
         return name_holder(io, directory->lock, path, directory->path, error);
     if (number)
