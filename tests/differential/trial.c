@@ -168,13 +168,17 @@ void compare_with_state(struct trial *trial)
     trial->run->features += trial->plan->features->n;
 }
 
-/* The events' own gaps, and whatever clocks are wrong among them, are many or few of a limit's length. */
-void compare_ahead(struct trial *trial)
+int64_t trial_max_ahead(struct trial *trial)
 {
     static const int64_t units[] = {1, 2, 5, 30, 200};
+    return trial->made.unit * units[random_below(&trial->random, 5)];
+}
+
+void compare_ahead(struct trial *trial)
+{
     struct rescan before = trial->rescan;
     struct error error = {0};
-    trial->max_ahead = trial->made.unit * units[random_below(&trial->random, 5)];
+    trial->max_ahead = trial_max_ahead(trial);
     struct rescan_options options = {.lateness = trial->made.lateness, .max_ahead = trial->max_ahead};
     if (rescan_run(trial->plan, &trial->events, &options, &trial->rescan, &error) != OK)
         abort();

@@ -56,6 +56,10 @@ void compare_bits(struct trial *trial, const char *what, const struct table *exp
 /* Equal to the bit. */
 bool same_bits(const struct column *a, const struct column *b, const struct type *type, int64_t i);
 
+/* How far ahead events may be: their own gaps, and whatever clocks are wrong among them, are many or few of
+ * its length. */
+int64_t trial_max_ahead(struct trial *trial);
+
 /* The state in batches of every size and with several threads against the rescan, to the bit. */
 void compare_with_state(struct trial *trial);
 /* The same with events that are ahead of their time. */
