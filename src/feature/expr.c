@@ -75,6 +75,7 @@ struct step {
     enum expr_kind kind;
     int index;    /* of the column or the window */
     size_t width; /* of a value */
+    bool late;    /* it is a window, or depends on one */
     const struct expr *expr;
     struct vector vector;
     struct call call;
@@ -83,8 +84,8 @@ struct step {
 struct program {
     struct step *steps;
     int n_steps;
-    struct step **active; /* columns and calls: what each run computes */
-    int n_active;
+    struct step **active; /* columns and calls: what each run computes; first what needs no window */
+    int n_active, n_early;
     const struct vector *windows; /* where the windows' steps point, from this row on */
     int64_t window_from;
     int *roots;
@@ -110,10 +111,11 @@ static int add_step(struct program *program, const struct expr *expr)
     int found = find_step(program, expr);
     if (found >= 0)
         return found;
+    bool late = expr->kind == EXPR_WINDOW;
     for (int i = 0; i < expr->n_args; i++)
-        add_step(program, expr->args[i]);
-    program->steps[program->n_steps] =
-        (struct step){.kind = expr->kind, .index = expr->index, .width = rep_width(expr->rep), .expr = expr};
+        late |= program->steps[add_step(program, expr->args[i])].late;
+    program->steps[program->n_steps] = (struct step){
+        .kind = expr->kind, .index = expr->index, .width = rep_width(expr->rep), .late = late, .expr = expr};
     return program->n_steps++;
 }
 
@@ -172,6 +174,16 @@ static bool lay_out(struct program *program)
     return true;
 }
 
+/* Adds the columns and calls that depend on a window, or those that do not. */
+static void list_active(struct program *program, bool late)
+{
+    for (int i = 0; i < program->n_steps; i++) {
+        struct step *step = &program->steps[i];
+        if ((step->kind == EXPR_COLUMN || step->kind == EXPR_CALL) && step->late == late)
+            program->active[program->n_active++] = step;
+    }
+}
+
 int program_new(struct expr *const *roots, int n, int64_t capacity, struct program **ret, struct error *error)
 {
     struct program *program = memory_new(1, sizeof *program);
@@ -198,9 +210,10 @@ int program_new(struct expr *const *roots, int n, int64_t capacity, struct progr
             fill_constant(step, capacity);
         else if (step->expr->kind == EXPR_CALL)
             link_call(program, step);
-        if (step->kind == EXPR_COLUMN || step->kind == EXPR_CALL)
-            program->active[program->n_active++] = step;
     }
+    list_active(program, false);
+    program->n_early = program->n_active;
+    list_active(program, true);
     *ret = program;
     return OK;
 memory:
@@ -233,21 +246,41 @@ static void find_windows(struct program *program, const struct vector *windows, 
     program->window_from = from;
 }
 
-void program_run(struct program *program, const struct table *events, const struct schema *schema,
-                 int64_t from, int64_t n, const struct vector *windows, int64_t window_from)
+static void run_steps(struct step *const *from, struct step *const *to, const struct table *events,
+                      const struct schema *schema, int64_t row, int64_t n)
 {
-    assert(n <= program->capacity);
-    scratch_reset(&program->scratch);
-    if (windows != program->windows || window_from != program->window_from)
-        find_windows(program, windows, window_from);
-    for (struct step **at = program->active, **end = at + program->n_active; at < end; at++) {
-        struct step *step = *at;
+    for (; from < to; from++) {
+        struct step *step = *from;
         if (step->kind == EXPR_CALL)
             step->call.run(&step->call, n);
         else
-            vector_load(&events->columns[step->index], &schema->fields[step->index].type, from, n,
+            vector_load(&events->columns[step->index], &schema->fields[step->index].type, row, n,
                         &step->vector);
     }
+}
+
+void program_run_early(struct program *program, const struct table *events, const struct schema *schema,
+                       int64_t from, int64_t n)
+{
+    assert(n <= program->capacity);
+    scratch_reset(&program->scratch);
+    run_steps(program->active, program->active + program->n_early, events, schema, from, n);
+}
+
+void program_run_late(struct program *program, const struct table *events, const struct schema *schema,
+                      int64_t from, int64_t n, const struct vector *windows, int64_t window_from)
+{
+    if (windows != program->windows || window_from != program->window_from)
+        find_windows(program, windows, window_from);
+    run_steps(program->active + program->n_early, program->active + program->n_active, events, schema, from,
+              n);
+}
+
+void program_run(struct program *program, const struct table *events, const struct schema *schema,
+                 int64_t from, int64_t n, const struct vector *windows, int64_t window_from)
+{
+    program_run_early(program, events, schema, from, n);
+    program_run_late(program, events, schema, from, n, windows, window_from);
 }
 
 const struct vector *program_root(const struct program *program, int i)

@@ -119,6 +119,11 @@ void program_free(struct program *program); /* takes NULL */
  * `from`). */
 void program_run(struct program *program, const struct table *events, const struct schema *schema,
                  int64_t from, int64_t n, const struct vector *windows, int64_t window_from);
+/* The same in two steps: what needs no window, and, with the windows of the same rows, the rest. */
+void program_run_early(struct program *program, const struct table *events, const struct schema *schema,
+                       int64_t from, int64_t n);
+void program_run_late(struct program *program, const struct table *events, const struct schema *schema,
+                      int64_t from, int64_t n, const struct vector *windows, int64_t window_from);
 /* The vector of root i after a run. */
 const struct vector *program_root(const struct program *program, int i);
 size_t program_bytes(const struct program *program);

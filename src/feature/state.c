@@ -57,6 +57,14 @@ static void find_wanted(struct state *state, const struct program *program, int 
     }
 }
 
+/* The bucket of a single event is on its way while what else the event brings is computed. */
+static void ask_bucket(const struct state *state, const struct staged *staged)
+{
+    const uint32_t row = 0;
+    for (int t = 0; t < state->threads && !staged->layout.n_text_keys; t++)
+        entities_prefetch(staged->shares[t], staged->hashes, &row, 1);
+}
+
 static void step_before(void *context, int task)
 {
     struct state *state = context;
@@ -69,8 +77,11 @@ static void step_before(void *context, int task)
         if (state->wanted && state->level == 0)
             find_wanted(state, program, state->where_root, row, n);
         for (size_t g = 0; g < state->plan->n_groups; g++)
-            if (state->groups[g].level == state->level)
+            if (state->groups[g].level == state->level) {
                 stage_rows(&state->groups[g], program, row, n, state->wanted, &state->errors[task]);
+                if (state->alone)
+                    ask_bucket(state, &state->groups[g]);
+            }
     }
 }
 
@@ -218,6 +229,11 @@ static bool take_few(struct state *state)
     for (int g = 0; g < n_groups; g++)
         if (groups[g].level == state->level)
             entities_guess(groups[g].shares[0], groups[g].hashes, rows, n, groups[g].found);
+    /* While the entities of a single event are on their way, what its features need besides windows. */
+    if (state->alone && !state->early) {
+        program_run_early(state->after[0], state->events, state->plan->events, state->from, n);
+        state->early = true;
+    }
     for (int g = 0; g < n_groups; g++) {
         if (groups[g].level == state->level && !ask_rings(&groups[g], groups[g].shares[0], rows, n, &more))
             return false;
@@ -255,8 +271,10 @@ static void step_after(void *context, int task)
     share_of(state->n, task, tasks, &from, &to);
     for (int64_t row = from; row < to; row += RUN) {
         int64_t n = to - row < RUN ? to - row : RUN;
-        program_run(state->after[task], state->events, state->plan->events, state->from + row, n,
-                    state->windows, row);
+        if (!state->early)
+            program_run_early(state->after[task], state->events, state->plan->events, state->from + row, n);
+        program_run_late(state->after[task], state->events, state->plan->events, state->from + row, n,
+                         state->windows, row);
         const struct schema *schema = state->plan->features;
         int64_t *nulls = &state->nulls[task * schema->n];
         if (state->alone) {
@@ -352,6 +370,7 @@ static int check_memory(const struct state *state, struct error *error)
 static int take_slice(struct state *state, struct error *error)
 {
     int tasks = state->plan->has_text ? 1 : state->threads, n_features = state->plan->features->n;
+    state->early = false;
     if (!state->alone)
         memset(state->nulls, 0, (size_t)(state->threads * n_features) * sizeof *state->nulls);
     for (state->level = 0; state->level < LEVELS && !state->failed; state->level++) {

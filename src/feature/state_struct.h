@@ -45,6 +45,7 @@ struct state {
     struct table *features;
     int64_t from, n;
     bool alone; /* the batch is one event, whose features need neither room nor text */
+    bool early; /* the part of `after` that needs no window was run */
     int level, where_root;
 };
 
