@@ -145,10 +145,10 @@ double exact_mean_slow(const struct exact *exact);
 double exact_mean_wide(const struct exact *exact, int scale);
 
 /* sum / n in double arithmetic, where that can be shown to be the one rounding: for a sum below 2^106 and n
- * below 2^26, nearly always. The sum is hi + lo exactly. Of q = hi / n, rounded, the remainder hi - q * n is
- * a double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is off by no more than the
- * two roundings of e. Where e a little smaller and e a little larger give the same sum with q, that is the
- * quotient to the nearest (Ziv's test). */
+ * below 2^26, nearly always. The sum is hi + lo exactly. Of q, which is hi / n but for two roundings, the
+ * remainder hi - q * n is a double, found exactly by two halves of q; so q + e, e = (remainder + lo) / n, is
+ * off by no more than the three roundings of e. Where e a little smaller and e a little larger give the same
+ * sum with q, that is the quotient to the nearest (Ziv's test). */
 static inline __attribute__((always_inline)) bool exact_divide(__int128 sum, uint64_t n, double *ret)
 {
     int64_t high = (int64_t)(sum >> 64);
@@ -157,12 +157,12 @@ static inline __attribute__((always_inline)) bool exact_divide(__int128 sum, uin
         return false;
     double a = (double)high * 0x1p64, b = (double)(int64_t)(low >> 32) * 0x1p32;
     double hi = a + b, lo = b - (hi - a) + (double)(int64_t)(low & UINT32_MAX);
-    double divisor = (double)(int64_t)n, q = hi / divisor, upper;
+    double divisor = (double)(int64_t)n, part = 1 / divisor, q = hi * part, upper;
     memcpy(&bits, &q, sizeof bits);
     bits &= ~((UINT64_C(1) << 27) - 1);
     memcpy(&upper, &bits, sizeof upper);
     double rest = hi - upper * divisor - (q - upper) * divisor;
-    double e = (rest + lo) / divisor, margin = __builtin_fabs(e) * 0x1p-49;
+    double e = (rest + lo) * part, margin = __builtin_fabs(e) * 0x1p-49;
     *ret = q + (e + margin);
     return *ret == q + (e - margin);
 }

@@ -34,6 +34,7 @@ struct steady {
     size_t size;                      /* of a retained event */
     size_t slot, n_slots;
     int64_t retain;
+    uint32_t longest; /* offset of the cursor of a frame that begins as early as events are retained */
     struct steady_end *ends;
     struct steady_frame *frames; /* those of the first end, then those of the next */
 };
@@ -110,6 +111,8 @@ static bool fill(const struct layout *layout, struct steady *steady)
                 continue;
             frame->start = known->start;
             frame->low = (uint32_t)(layout->lows_offset + 4 * (size_t)f);
+            if (known->start == layout->retain)
+                steady->longest = frame->low;
             frame->sum = known->n_accumulators ? (uint32_t)known->accumulators->offset : 0;
             if (!find_outputs(layout, f, steady, frame++))
                 return false;
@@ -177,6 +180,9 @@ STEP char *walk_at(const struct walk *walk, uint32_t position, bool paged)
     return ((char **)walk->ring)[position / RING_PAGE & walk->mask] + position % RING_PAGE * walk->size;
 }
 
+/* Cursors move up to an event of some time. They need no limit: the newest event stops them, because no frame
+ * begins after it, and the frames of an end before it do not have it. */
+
 /* What enters all frames of an end, and where and when it does. */
 struct gain {
     __int128 grid; /* RUN_DOUBLE */
@@ -228,6 +234,15 @@ STEP void put_count(const struct vector *out, uint32_t row, int64_t count)
     }
 }
 
+/* The mean; that of no values is NULL, and a number all the same: whether there are any is hard to guess. */
+STEP void put_mean(const struct vector *out, uint32_t row, int64_t count, double mean)
+{
+    if (out->state) {
+        out->state[row] = count != 0;
+        DOUBLES(out)[row] = mean;
+    }
+}
+
 /* A frame takes what its end gained, lets go of what is older than its start, and is read. */
 STEP bool run_small(const struct steady *steady, const struct steady_frame *frame, struct entity *entity,
                     const struct gain *gain, bool paged)
@@ -237,7 +252,7 @@ STEP bool run_small(const struct steady *steady, const struct steady_frame *fram
     int64_t oldest = gain->time - frame->start, sum = small->sum + gain->sum,
             count = small->count + gain->count;
     struct walk walk = gain->walk;
-    for (; low != high; low++) {
+    for (;; low++) {
         const char *event = walk_at(&walk, low, paged);
         if (event_time(event) >= oldest)
             break;
@@ -251,10 +266,7 @@ STEP bool run_small(const struct steady *steady, const struct steady_frame *fram
     small->count = count;
     const struct vector *out = frame->outputs;
     put_count(&out[OUT_EVENTS], row, (uint32_t)(high - low));
-    if (out[OUT_MEAN].state) {
-        out[OUT_MEAN].state[row] = count != 0;
-        DOUBLES(&out[OUT_MEAN])[row] = count ? small_mean(sum, count, steady->scale) : 0;
-    }
+    put_mean(&out[OUT_MEAN], row, count, small_mean(sum, count + !count, steady->scale));
     if (!frame->more)
         return true;
     put_count(&out[OUT_COUNT], row, count);
@@ -287,7 +299,7 @@ STEP bool run_double(const struct steady *steady, const struct steady_frame *fra
         fine &= exact_spill_wide(exact, gain->grid, 1);
         sum = exact->sum;
     }
-    for (; low != high; low++) {
+    for (;; low++) {
         const char *event = walk_at(&walk, low, paged);
         if (event_time(event) >= oldest)
             break;
@@ -310,8 +322,11 @@ STEP bool run_double(const struct steady *steady, const struct steady_frame *fra
     int64_t count = exact->count;
     put_count(&out[OUT_EVENTS], row, (uint32_t)(high - low));
     if (out[OUT_MEAN].state) {
-        out[OUT_MEAN].state[row] = count != 0;
-        DOUBLES(&out[OUT_MEAN])[row] = count ? exact_mean(exact) : 0;
+        double mean;
+        if (RARELY(exact->spill || !exact_divide(sum, (uint64_t)(count + !count), &mean)))
+            put_mean(&out[OUT_MEAN], row, count, count ? exact_mean_slow(exact) : 0);
+        else
+            put_mean(&out[OUT_MEAN], row, count, mean * EXACT_UNIT);
     }
     if (!frame->more)
         return fine;
@@ -329,7 +344,7 @@ STEP bool run_nothing(const struct steady_frame *frame, struct entity *entity, c
 {
     uint32_t *cursor = entity_at(entity, frame->low), low = *cursor, high = gain->high;
     int64_t oldest = gain->time - frame->start;
-    while (low != high && event_time(walk_at(&gain->walk, low, paged)) < oldest)
+    while (event_time(walk_at(&gain->walk, low, paged)) < oldest)
         low++;
     *cursor = low;
     put_count(&frame->outputs[OUT_EVENTS], gain->row, (uint32_t)(high - low));
@@ -380,22 +395,19 @@ STEP bool take_newest(struct share *share, const struct steady *steady, struct e
         uint32_t *cursor = entity_at(entity, at->high), high = *cursor, limit = end - at->exclusive;
         int64_t newest = time - at->end;
         struct gain gain = {.time = time, .walk = walk, .row = row};
-        for (; high != limit; high++) {
-            const char *event = walk_at(&walk, high, paged);
-            if (event_time(event) > newest)
-                break;
-            fine &= gain_event(steady, at, frame, entity, event, &gain, run);
-        }
+        for (; at->end ? event_time(walk_at(&walk, high, paged)) <= newest : high != limit; high++)
+            fine &= gain_event(steady, at, frame, entity, walk_at(&walk, high, paged), &gain, run);
         *cursor = gain.high = high;
         for (const struct steady_frame *last = frame + at->n_frames; frame != last; frame++)
             fine &= run_frame(steady, frame, entity, &gain, paged, run);
     }
-    while (first != end && event_time(walk_at(&walk, first, paged)) < floor - steady->retain)
+    /* Where no event may come late, what the longest frame lets go of. */
+    if (floor == time)
+        first = *(const uint32_t *)entity_at(entity, steady->longest);
+    while (event_time(walk_at(&walk, first, paged)) < floor - steady->retain)
         first++;
-    if (first != entity->first) {
-        entity->first = first;
-        deque_shrink(&entity->events, &share->pool);
-    }
+    entity->first = first;
+    deque_shrink(&entity->events, &share->pool);
     return fine;
 }
 
