@@ -18,7 +18,8 @@ enum {
     FIRST_BUCKETS = 1024,
     NONE = UINT32_MAX,
     MOVED = UINT32_MAX,
-    AT_A_TIME = 32 /* buckets that are moved with every entity that comes or goes */
+    AT_A_TIME = 32,   /* buckets that are moved with every entity that comes or goes */
+    MOVABLE_SHARE = 4 /* of the entities, whose blocks a round may move: it costs more than looking at them */
 };
 
 struct bucket {
@@ -49,6 +50,7 @@ struct entities {
     int64_t touched; /* bytes of the blocks that were ever used */
     int shift;       /* a block has 2^shift entities */
     uint32_t open, hand;
+    uint32_t rounds; /* of the hand over all of them */
 };
 
 static void free_table(struct key_table *table)
@@ -352,7 +354,7 @@ void entities_remove(struct entities *entities, struct entity *entity)
 }
 
 /* An entity whose turn it is. False: it is no more. */
-static bool look_after(struct entities *entities, uint32_t index, int64_t floor, int64_t *movable)
+static bool look_after(struct entities *entities, uint32_t index, int64_t floor, bool movable)
 {
     struct share *share = &entities->share;
     struct entity *entity = at(entities, index);
@@ -360,14 +362,14 @@ static bool look_after(struct entities *entities, uint32_t index, int64_t floor,
         remove_entity(entities, index);
         return false;
     }
-    if ((*movable)-- > 0)
+    if (movable)
         entity_tidy(share, entity);
     return true;
 }
 
 /* The next of a block, n at most, until one goes, with which its block may. How many were looked at. */
 static int64_t sweep_block(struct entities *entities, const struct block *block, int64_t floor, int64_t n,
-                           int64_t *movable)
+                           bool loose)
 {
     const struct layout *layout = entities->share.layout;
     uint32_t place = place_of(entities, entities->hand), left = block->fresh - place;
@@ -376,7 +378,8 @@ static int64_t sweep_block(struct entities *entities, const struct block *block,
     while (i < most) {
         uint32_t index = entities->hand++;
         i++;
-        if (entity->events.item && (*movable > 0 || entity_is_quiet(layout, entity, floor)) &&
+        bool movable = loose && (index + entities->rounds) % MOVABLE_SHARE == 0;
+        if (entity->events.item && (movable || entity_is_quiet(layout, entity, floor)) &&
             !look_after(entities, index, floor, movable))
             break;
         entity = entity_at(entity, layout->entity_size);
@@ -386,15 +389,16 @@ static int64_t sweep_block(struct entities *entities, const struct block *block,
 
 void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
 {
-    /* Moving an entity's blocks costs more than looking at it: not all of them in one event. */
-    int64_t movable = pool_is_loose(&entities->share.pool) ? n / 4 : 0;
+    bool loose = pool_is_loose(&entities->share.pool);
     while (n > 0 && entities->n) {
-        if (entities->hand >= end_of(entities))
+        if (entities->hand >= end_of(entities)) {
             entities->hand = 0;
+            entities->rounds++;
+        }
         uint32_t b = block_of(entities, entities->hand);
         const struct block *block = &entities->blocks[b];
         if (block->memory && place_of(entities, entities->hand) < block->fresh) {
-            n -= sweep_block(entities, block, floor, n, &movable);
+            n -= sweep_block(entities, block, floor, n, loose);
         } else {
             entities->hand = (b + 1) << entities->shift;
             n--;
