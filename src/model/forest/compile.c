@@ -348,7 +348,7 @@ static double all_steps(const struct forest *forest)
 }
 
 /* Is it worth to count thresholds? Beside the walk over values: in nanoseconds, as measured on forests of 1
- * to 100 trees, 3 to 8 levels and 30 to 1000 features. Beside the walk over the plain nodes, where the other
+ * to 500 trees, 3 to 8 levels and 30 to 1000 features. Beside the walk over the plain nodes, where the other
  * cannot be: in its steps, one of which costs what counting in two large columns does. */
 static bool quantising_pays(const struct forest *forest, const struct forest_engine *engine)
 {
@@ -356,7 +356,7 @@ static bool quantising_pays(const struct forest *forest, const struct forest_eng
     int special = engine->columns - engine->large - engine->small;
     if (!direct_fits(forest))
         return engine->large + 0.5 * engine->small + 3.0 * special <= 2 * steps;
-    double a_step = engine->columns <= ENGINE_NARROW ? 0.4 : 1;
+    double a_step = engine->columns <= ENGINE_NARROW ? 0.4 : 3;
     double counted = 0.4 * forest->head.features + 5.0 * engine->large + 1.4 * engine->small + a_step * steps;
     return counted <= 1.2 * direct_features(forest, NULL) + 2.0 * steps;
 }
