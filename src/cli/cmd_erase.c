@@ -225,7 +225,7 @@ static void print_text(const struct job *job, const struct durable_erased *erase
 {
     const struct schema *features = plan_features(job->plan);
     printf("%" PRIu64 " events erased%s\n", erased->events,
-           waits ? "; their bytes stay until `shrike erase` or a run carries it out" : "");
+           waits ? "; their bytes stay until a run carries it out, or an erasure without --later" : "");
     if (!waits)
         printf("%" PRIu64 " segments of the journal rewritten, the windows saved without them\n", segments);
     for (int f = 0; f < features->n; f++)

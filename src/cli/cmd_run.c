@@ -135,33 +135,48 @@ static bool is_json(const char *path)
            (ending && (strncmp(ending, ".json", 5) == 0 || strcmp(ending, ".ndjson") == 0));
 }
 
+/* A file that was cut or replaced would be passed by up to where the former one ended. */
+static int leave_source(const struct job *job, struct error *error)
+{
+    if (!job->source[0] || job->rows >= job->taken)
+        return OK;
+    return error_set(error, CODE_CONFLICT,
+                     "%s has %lld events, and %lld of them were taken before: it may grow, and must not "
+                     "change before that; give new events in a file of another name",
+                     job->source + strlen("source "), (long long)job->rows, (long long)job->taken);
+}
+
 /* Which file the batch is of, and how much of that was taken before. */
-static void enter_source(struct job *job, const char *path)
+static int enter_source(struct job *job, const char *path, struct error *error)
 {
     char whole[PATH_MAX], source[sizeof job->source];
     if (!job->state)
-        return;
+        return OK;
     bool known = strcmp(path, "-") != 0 && realpath(path, whole);
     snprintf(source, sizeof source, known ? "source %s" : "", whole);
     if (strcmp(source, job->source) == 0 && source[0])
-        return;
+        return OK;
+    int rc = leave_source(job, error);
     memcpy(job->source, source, sizeof source);
     job->rows = 0;
     job->taken = source[0] ? run_state_taken(job->state, source) : 0;
+    return rc;
 }
 
 /* The rows of a batch that were not taken before this run. */
 static int take_new(struct job *job, const struct table *events, const char *path, struct error *error)
 {
-    enter_source(job, path);
+    int rc = enter_source(job, path, error);
     int64_t before = job->rows, skip = job->taken - before;
     job->rows += events->length;
+    if (rc != OK)
+        return rc;
     if (skip <= 0)
         return take_batch(job, events, path, error);
     if (skip >= events->length)
         return OK;
     struct table rest = {0};
-    int rc = table_init(&rest, events->schema, error);
+    rc = table_init(&rest, events->schema, error);
     if (rc == OK)
         rc = table_append(&rest, events, skip, events->length - skip, error);
     rest.first_row = events->first_row ? events->first_row + skip : 0;
@@ -191,8 +206,9 @@ static int read_all(struct job *job, struct error *error)
         rc = reader_next(reader, &events, &why);
         bool broken = rc == CODE_INVALID && why.line && is_json(reader_path(reader));
         if (broken && !argument_flag(job->arguments, "strict")) {
-            enter_source(job, reader_path(reader));
-            rc = set_aside(job, &why, error);
+            rc = enter_source(job, reader_path(reader), error);
+            if (rc == OK)
+                rc = set_aside(job, &why, error);
             continue;
         }
         if (rc != OK) {
@@ -205,6 +221,8 @@ static int read_all(struct job *job, struct error *error)
         rc = take_new(job, &events, reader_path(reader), error);
         progress_add(&progress, events.length);
     }
+    if (rc == OK)
+        rc = leave_source(job, error);
     progress_stop(&progress);
     pipe_report_enums(reader);
     reader_close(reader);

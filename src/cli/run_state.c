@@ -472,7 +472,11 @@ static int open_sink(struct run_state *state, const char *path, struct error *er
     if (ftruncate(state->file, (off_t)at.bytes) != 0 || lseek(state->file, (off_t)at.bytes, SEEK_SET) < 0)
         return error_set_errno(error, errno, "cannot cut %s back", path);
     state->bytes = state->noted_bytes = at.bytes;
-    return OK;
+    if (known)
+        return OK;
+    /* Before its first line: else a restart would take that for somebody else's. */
+    int rc = durable_reached(state->durable, state->sink, state->seq, 0, error);
+    return rc == OK ? durable_commit(state->durable, durable_position(state->durable), error) : rc;
 }
 
 static void report(const char *directory, const struct durable_recovery *recovery, uint64_t next)

@@ -36,8 +36,8 @@ int durable_check_kept(const struct durable *durable, const struct switch_record
                          units_duration_text(options->max_ahead_us, given));
     if (found->learns && !options->learns)
         return error_set(error, CODE_CONFLICT,
-                         "the state in %s was kept with --labels: give them, an empty file where there are "
-                         "none, or another --state",
+                         "the state in %s was kept with --labels: give them, where there are none a file "
+                         "with the header line alone, or another --state",
                          durable->directory.path);
     if (options->learns && !found->learns)
         return error_set(

@@ -387,8 +387,11 @@ int reader_next(struct reader *reader, struct table *table, struct error *error)
         return slot->code;
     }
     struct column *columns = table->columns;
+    int64_t reserved = table->reserved; /* by the columns, and goes with them */
     table->columns = slot->table.columns;
+    table->reserved = slot->table.reserved;
     slot->table.columns = columns;
+    slot->table.reserved = reserved;
     table->length = slot->table.length;
     table->first_row = slot->table.first_row;
     pthread_mutex_lock(&reader->lock);

@@ -143,3 +143,26 @@ def test_duckdb_agrees(shrike, folder, expected):
     """On the definition, by the program's own verification, over the first rows."""
     files = ["--in", "part1.parquet", "--out", "verified.parquet"]
     shrike(*COMMAND, *files, "--verify", "duckdb", cwd=folder, check=True)
+
+
+def test_more_batches_than_are_read_ahead(binary, tmp_path):
+    """Numbers alone: columns keep their room, and change hands with whoever reads ahead."""
+    (tmp_path / "plan.sql").write_text(
+        "CREATE TABLE tx (ts TIMESTAMP, card INTEGER, amount DOUBLE);"
+        "SELECT sum(amount) OVER (PARTITION BY card ORDER BY ts RANGE BETWEEN INTERVAL 1 HOUR PRECEDING "
+        "AND CURRENT ROW) AS total FROM tx;"
+    )
+    with open(tmp_path / "tx.jsonl", "w") as out:
+        for i in range(120000):
+            out.write(f'{{"ts": {1_600_000_000 + i}, "card": {i % 7}, "amount": {i % 101}.25}}\n')
+    found = []
+    for threads in ("1", "2"):
+        words = ["features", "plan.sql", "--in", "tx.jsonl", "--time-unit", "s", "--threads", threads]
+        done = subprocess.run(
+            [str(binary), *words, "--out", f"{threads}.parquet"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        found.append((tmp_path / f"{threads}.parquet").read_bytes())
+    assert found[0] == found[1]
+    rows = duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/2.parquet'").fetchone()
+    assert rows == (120000,)

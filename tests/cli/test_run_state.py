@@ -104,6 +104,54 @@ def expected(binary, project):
     return (project / "plain.jsonl").read_bytes()
 
 
+def start(binary, project, *words):
+    command = [str(binary), "run", "models:/m/1", *map(str, words)]
+    return subprocess.Popen(
+        command,
+        cwd=project,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_sink_is_known_from_its_first_line_on(binary, project, tmp_path):
+    words = ["--source", "-", "--sink", tmp_path / "out.jsonl", "--state", tmp_path / "state"]
+    first = start(binary, project, *words)
+    with open(project / "a.jsonl") as events:
+        first.stdin.writelines(next(events) for _ in range(5))
+    first.stdin.flush()
+    for _ in range(200):
+        if (tmp_path / "out.jsonl").exists() and (tmp_path / "out.jsonl").stat().st_size:
+            break
+        time.sleep(0.05)
+    first.kill()
+    first.communicate()
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert lines
+    again = start(binary, project, *words)
+    output = again.communicate()[0]
+    assert again.returncode == 0, output
+    assert (tmp_path / "out.jsonl").read_text().splitlines()[: len(lines)] == lines
+
+
+def test_a_source_that_was_cut_is_refused(binary, project, tmp_path):
+    source = tmp_path / "events.jsonl"
+    lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:2000]
+    source.write_text("".join(lines))
+    words = ["--source", source, "--sink", tmp_path / "out.jsonl", "--state", tmp_path / "state"]
+    first = start(binary, project, *words)
+    assert first.communicate()[0] and first.returncode == 0
+    source.write_text("".join(lines[:100]))
+    again = start(binary, project, *words)
+    output = again.communicate()[0]
+    assert again.returncode != 0
+    assert "events.jsonl has 100 events, and 2000 of them were taken before" in output
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2000
+
+
 def test_killed_again_and_again_each_decision_is_written_once(binary, project, expected, tmp_path):
     kills, sink, draw, whole = (
         int(os.environ.get("SHRIKE_KILLS", "25")),
