@@ -86,6 +86,11 @@ static int read_rules(struct job *job, struct plan *plan, struct error *error)
     return rc;
 }
 
+static bool is_number(enum type_id type)
+{
+    return type_is_integer(type) || type == TYPE_DECIMAL || type == TYPE_FLOAT || type == TYPE_DOUBLE;
+}
+
 /* Which columns of the events are looked at, by the plan at hand. */
 static int find_columns(struct job *job, struct error *error)
 {
@@ -96,8 +101,7 @@ static int find_columns(struct job *job, struct error *error)
         return error_set(error, CODE_USAGE, "--span: the events of this plan have no dates or times");
     job->label = plan_label_column(replay_plan(job->replay));
     job->amount = amount ? schema_find(events, amount) : -1;
-    if (amount && (job->amount < 0 || events->fields[job->amount].type.id == TYPE_VARCHAR ||
-                   events->fields[job->amount].type.id == TYPE_BOOLEAN))
+    if (amount && (job->amount < 0 || !is_number(events->fields[job->amount].type.id)))
         return error_set(error, CODE_USAGE, "--amount %s: the events have no such column of numbers", amount);
     return OK;
 }

@@ -174,8 +174,10 @@ def test_what_cannot_be_replayed_is_refused(shrike, folder, tmp_path):
     assert not (tmp_path / "none").exists()
     result = shrike("replay", "--state", "state", "--out", "x.jsonl", cwd=folder)
     assert result.returncode != 0 and "--model, --rules" in result.stderr
-    result = shrike("replay", "--state", "state", "--rules", "rules30.sql", "--amount", "nothing", cwd=folder)
-    assert result.returncode != 0 and "no such column" in result.stderr
+    for amount in ("nothing", "ts"):
+        words = ["--rules", "rules30.sql", "--amount", amount]
+        result = shrike("replay", "--state", "state", *words, cwd=folder)
+        assert result.returncode != 0 and "no such column of numbers" in result.stderr
     (folder / "broken.sql").write_text(
         "SELECT CASE WHEN nothing > 3 THEN 'decline' END AS decision FROM scored"
     )
