@@ -209,7 +209,7 @@ def test_what_is_refused(project, tmp_path):
     write_labels(labels, project.known)
     project.run("events.jsonl", [labels], sink, "--state", state)
     result = project.run("events.jsonl", None, sink, "--state", state, check=False)
-    assert result.returncode == 6 and "was kept with --labels: give them, an empty file" in result.stderr
+    assert result.returncode == 6 and "was kept with --labels: give them, where there" in result.stderr
     (tmp_path / "none.csv").write_text("id,is_fraud,label_time\n")
     project.run("events.jsonl", [tmp_path / "none.csv"], sink, "--state", state)
     write_labels(labels, project.known[:100])
