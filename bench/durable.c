@@ -522,7 +522,7 @@ struct pauses {
 /* A single event, generated before the clock runs. */
 static double take_one(struct durable *durable, int64_t n)
 {
-    static struct table batch;
+    struct table batch;
     double span_us = 29.0 * 86400e6 / (double)(settings.entities * settings.each);
     struct durable_batch about = {.source = ""};
     struct decisions decisions;

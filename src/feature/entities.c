@@ -159,9 +159,8 @@ static void move_some(struct entities *entities, uint32_t n)
         if (bucket->number)
             bucket->number = MOVED;
     }
-    if (entities->moved > old->mask) {
+    if (entities->moved > old->mask)
         free_table(old);
-    }
 }
 
 /* Begins to move to a table of another size. */

@@ -162,9 +162,8 @@ static void move_some(struct ids *ids, uint64_t n)
         if (bucket && bucket - 1 >= ids->first && known_at(ids, bucket - 1)->seq != REMOVED)
             put(ids, bucket - 1);
     }
-    if (ids->moved > old->mask) {
+    if (ids->moved > old->mask)
         free_table(old);
-    }
 }
 
 /* Its place stays, without what it was. */
