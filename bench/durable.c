@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "model/linear.h"
@@ -514,13 +516,41 @@ static int64_t fill(struct durable *durable)
     return n;
 }
 
+/* Waits of single events, and how much of the longest was this thread at work: the rest is other processes
+ * and what the host of a virtual machine does meanwhile. */
+struct waits {
+    struct figure wall;
+    double longest, longest_cpu;
+};
+
 struct pauses {
-    struct figure alone, begins, beside, behind;
+    struct waits alone, beside, behind;
+    struct figure begins;
     int64_t n; /* of the next event */
 };
 
+static double thread_cpu(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+/* Seconds that the host gave to others while this machine wanted them, over all its processors. */
+static double stolen(void)
+{
+    long long ticks = 0;
+    FILE *file = fopen("/proc/stat", "r");
+    if (file) {
+        if (fscanf(file, "cpu %*d %*d %*d %*d %*d %*d %*d %lld", &ticks) != 1)
+            ticks = 0;
+        fclose(file);
+    }
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
 /* A single event, generated before the clock runs. */
-static double take_one(struct durable *durable, int64_t n)
+static void take_one(struct durable *durable, int64_t n, struct waits *waits)
 {
     struct table batch;
     double span_us = 29.0 * 86400e6 / (double)(settings.entities * settings.each);
@@ -528,28 +558,32 @@ static double take_one(struct durable *durable, int64_t n)
     struct decisions decisions;
     must(table_init(&batch, plan_events(plan), &error));
     generate(&batch, n, 1, span_us, 0, settings.entities);
-    double before = now();
+    double used = thread_cpu(), before = now();
     must(durable_take(durable, &batch, &about, &decisions, &error));
     durable_committed(durable, about.position);
     double took = now() - before;
+    used = thread_cpu() - used;
+    note_time(&waits->wall, took);
+    if (took > waits->longest) {
+        waits->longest = took;
+        waits->longest_cpu = used;
+    }
     table_done(&batch);
     usleep(20);
-    return took;
 }
 
-/* Single events for a second; then while a child writes a snapshot, and while memory is tidied behind it.
- * Seconds until the snapshot stands. */
+/* Single events for three seconds; then while a child writes a snapshot, and while memory is tidied behind
+ * it. Seconds until the snapshot stands. */
 static double beside_snapshot(struct durable *durable, struct pauses *pauses)
 {
-    for (double until = now() + 1; now() < until;)
-        note_time(&pauses->alone, take_one(durable, pauses->n++));
+    for (double until = now() + 3; now() < until;)
+        take_one(durable, pauses->n++, &pauses->alone);
     double begin = now(), took = 0;
     must(durable_snapshot(durable, false, &error));
     note_time(&pauses->begins, now() - begin);
     enum snapshot_stage stage = SNAPSHOT_WRITING;
     while (stage != SNAPSHOT_NONE) {
-        double one = take_one(durable, pauses->n++);
-        note_time(stage == SNAPSHOT_WRITING ? &pauses->beside : &pauses->behind, one);
+        take_one(durable, pauses->n++, stage == SNAPSHOT_WRITING ? &pauses->beside : &pauses->behind);
         stage = durable_snapshot_stage(durable);
         if (stage != SNAPSHOT_WRITING && took == 0)
             took = now() - begin;
@@ -572,30 +606,36 @@ static void restart(const char *how, bool forget)
 
 static void bench_snapshot(void)
 {
-    static struct pauses pauses = {.alone.name = "single events alone, one second",
+    static struct pauses pauses = {.alone.wall.name = "single events alone, three seconds each time",
                                    .begins.name = "beginning a snapshot",
-                                   .beside.name = "single events beside it",
-                                   .behind.name = "single events while memory is tidied behind it"};
+                                   .beside.wall.name = "single events beside it",
+                                   .behind.wall.name = "single events while memory is tidied behind it"};
     double ours[MOST_ROUNDS], dds[MOST_ROUNDS];
     generate_version();
     struct durable *durable = open_empty((struct durable_options){.snapshot_bytes = INT64_MAX});
     int64_t bytes = 0;
     pauses.n = fill(durable);
+    double begin = now(), before = stolen();
     for (int round = 0; round < settings.rounds; round++) {
         double took = beside_snapshot(durable, &pauses);
         bytes = snapshot_bytes(false);
         ours[round] = (double)bytes / (1 << 30) / took;
         dds[round] = run_dd(bytes);
     }
+    double stole = stolen() - before, waited = (now() - begin) * cpu_count();
     double mine = median(ours, settings.rounds), theirs = median(dds, settings.rounds);
     printf("Snapshot of %lld MiB: %.3f GiB/s; dd conv=fsync: %.3f GiB/s; %.2f of it.\n\n",
            (long long)(bytes >> 20), mine, theirs, mine / theirs);
     print_head();
-    print_figure(&pauses.alone);
+    print_figure(&pauses.alone.wall);
     print_figure(&pauses.begins);
-    print_figure(&pauses.beside);
-    print_figure(&pauses.behind);
-    printf("\n");
+    print_figure(&pauses.beside.wall);
+    print_figure(&pauses.behind.wall);
+    printf(
+        "\nOf the longest, this thread's own work: alone %.0f us, beside %.0f us, behind %.0f us; the host "
+        "took %.1f s of %.0f s of this machine's processors.\n\n",
+        pauses.alone.longest_cpu * 1e6, pauses.beside.longest_cpu * 1e6, pauses.behind.longest_cpu * 1e6,
+        stole, waited);
     durable_abandon(durable);
     restart("snapshot in the cache", false);
     restart("snapshot from the disk", true);

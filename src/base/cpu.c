@@ -19,6 +19,21 @@ int cpu_count(void)
     return n < 1 ? 1 : n > LIMIT_THREADS ? LIMIT_THREADS : n;
 }
 
+void cpu_beside(cpu_set_t *ret)
+{
+    int here = sched_getcpu();
+    CPU_ZERO(ret);
+    if (sched_getaffinity(0, sizeof *ret, ret) == 0 && here >= 0 && here < CPU_SETSIZE && CPU_COUNT(ret) > 1)
+        CPU_CLR((size_t)here, ret);
+}
+
+/* An empty set is of a machine with more processors than a set has room for. */
+void cpu_use(const cpu_set_t *set)
+{
+    if (CPU_COUNT(set))
+        sched_setaffinity(0, sizeof *set, set);
+}
+
 #if defined(__x86_64__)
 
 /* The compiler's run-time library asks XGETBV too, so "supports" includes the operating system. */

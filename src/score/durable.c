@@ -224,6 +224,7 @@ void durable_free(struct durable *durable)
 {
     if (!durable)
         return;
+    durable_end_keeper(durable);
     durable_forget(durable);
     rules_unref(durable->rules);
     model_unref(durable->model);

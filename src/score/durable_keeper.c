@@ -1,16 +1,21 @@
 /*
- * When snapshots are made, and by whom. Events must not wait for a disk, so each snapshot has a thread, which
- * forks the process that writes it, commits the journal meanwhile, tells the child when it may put the file
- * in place (nothing that is in a snapshot may be missing from the journal), removes the segments that nobody
+ * When snapshots are made, and by whom. Events must not wait for a disk, so a thread, the keeper, forks the
+ * process that writes a snapshot, commits the journal meanwhile, tells the child when it may put the file in
+ * place (nothing that is in a snapshot may be missing from the journal), removes the segments that nobody
  * needs any more, and brings together the pages that were copied meanwhile, so that the next fork is short,
  * too. What events wait for is the fork, and then at most one page at a time.
  *
- * It is the thread that forks, and not whoever takes events, because a child ends with the thread that forked
- * it (base/child.h), and callers come and go.
+ * It is the keeper that forks, and not whoever takes events, because a child ends with the thread that forked
+ * it (base/child.h), and callers come and go. Keeper and child stay off the processor of the caller, who
+ * sleeps until the fork is over: on a processor that ran it each page that is written anew had to be flushed
+ * there, too, and a new process that shares it would run for a whole time slice first. For the same reason
+ * the child begins only when the caller has been woken. The thread stays from the first snapshot to the end
+ * of the engine: to start one takes a third of a millisecond.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/pages.h"
 #include "score/durable_struct.h"
@@ -30,17 +36,21 @@ struct trimming {
 
 struct keeper {
     struct durable *durable; /* for the child; the thread uses what is on the disk only */
-    struct trimming trimming;
-    uint64_t position; /* of the snapshot */
     pthread_t thread;
-    pid_t child;
-    int word[2];         /* a pipe: whether the child may end its snapshot */
-    _Atomic bool forked; /* or failed to */
-    struct error error;
-    bool made;  /* known from SNAPSHOT_TIDYING on */
-    bool noted; /* so is what became of it */
+    sem_t asked, forked, ended; /* for a snapshot, or to leave; or failed to; SNAPSHOT_NONE again */
+    _Atomic bool leave;         /* ends the tidying; where nothing was asked for, the thread */
     _Atomic enum snapshot_stage stage;
-    _Atomic bool leave;
+    /* Of one snapshot, the thread's while there is one. */
+    struct trimming trimming;
+    uint64_t position;
+    cpu_set_t processors;
+    pid_t child;
+    int word[2]; /* a pipe: that the child may begin, and whether it may end its snapshot */
+    struct error error;
+    bool made; /* known from SNAPSHOT_TIDYING on */
+    /* The caller's. */
+    bool noted;  /* what became of it */
+    bool joined; /* `ended` was waited for */
 };
 
 /* ---- segments that nobody needs ---- */
@@ -118,7 +128,7 @@ static void note_snapshot(struct durable *durable)
 
 /* ---- the child ---- */
 
-static bool may_finish(void *context)
+static bool may_go_on(void *context)
 {
     const struct keeper *keeper = context;
     char word = 0;
@@ -130,8 +140,10 @@ static bool write_in_child(void *context)
     struct keeper *keeper = context;
     struct error error = {0};
     close(keeper->word[1]);
+    if (!may_go_on(keeper))
+        return false;
     state_directory_forked(&keeper->durable->directory);
-    int rc = durable_write_snapshot(keeper->durable, may_finish, keeper, &error);
+    int rc = durable_write_snapshot(keeper->durable, may_go_on, keeper, &error);
     if (rc != OK)
         log_line(LOG_WARNING, "snapshot: %s", error.message);
     return rc == OK;
@@ -140,26 +152,31 @@ static bool write_in_child(void *context)
 /* ---- the thread ---- */
 
 /* Our end for reading stays open until then: a child that has died must not become a signal. */
-static void commit_and_tell(struct keeper *keeper)
+static void tell(struct keeper *keeper, char word)
 {
-    struct error error = {0};
-    char word = journal_commit(keeper->durable->journal, keeper->position, &error) == OK;
-    if (!word)
-        log_line(LOG_WARNING, "snapshot: %s", error.message);
     ssize_t written = write(keeper->word[1], &word, 1);
     (void)written; /* whoever does not hear it makes no snapshot */
 }
 
-static void *keep(void *argument)
+static void commit_and_tell(struct keeper *keeper)
 {
-    struct keeper *keeper = argument;
+    struct error error = {0};
+    bool committed = journal_commit(keeper->durable->journal, keeper->position, &error) == OK;
+    if (!committed)
+        log_line(LOG_WARNING, "snapshot: %s", error.message);
+    tell(keeper, committed);
+}
+
+static void make(struct keeper *keeper)
+{
     struct durable *durable = keeper->durable;
+    cpu_use(&keeper->processors);
     int rc = child_start(write_in_child, keeper, &keeper->child, &keeper->error);
-    if (rc != OK)
-        keeper->child = 0;
-    atomic_store_explicit(&keeper->forked, true, memory_order_release);
-    if (rc == OK)
+    sem_post(&keeper->forked);
+    if (rc == OK) {
+        tell(keeper, true);
         commit_and_tell(keeper);
+    }
     close(keeper->word[0]);
     close(keeper->word[1]);
     if (rc == OK)
@@ -170,7 +187,24 @@ static void *keep(void *argument)
     if (rc == OK)
         pages_gather(&keeper->leave);
     atomic_store_explicit(&keeper->stage, SNAPSHOT_NONE, memory_order_release);
-    return NULL;
+    sem_post(&keeper->ended);
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        continue; /* a signal came */
+}
+
+static void *keep(void *argument)
+{
+    struct keeper *keeper = argument;
+    for (;;) {
+        wait_for(&keeper->asked);
+        if (atomic_load_explicit(&keeper->stage, memory_order_acquire) == SNAPSHOT_NONE)
+            return NULL;
+        make(keeper);
+    }
 }
 
 /* With all signals blocked, so that handlers run in the threads of the program. */
@@ -181,35 +215,58 @@ static int start_thread(struct keeper *keeper, struct error *error)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int number = pthread_create(&keeper->thread, NULL, keep, keeper);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return number ? error_set_errno(error, number, "cannot start a thread for a snapshot") : OK;
+    return number ? error_set_errno(error, number, "cannot start a thread for snapshots") : OK;
 }
 
-/* Returns when the child has been forked. Who waits stays awake: the system puts a new process on the
- * processor that is idle, and who was asleep there would have to wait for the end of its time slice. */
-static int start_keeper(struct durable *durable, struct error *error)
+static int new_keeper(struct durable *durable, struct error *error)
 {
     struct keeper *keeper = memory_new(1, sizeof *keeper);
     if (!keeper)
         return error_set(error, CODE_MEMORY, "no memory for a snapshot");
     keeper->durable = durable;
-    keeper->stage = SNAPSHOT_WRITING;
-    keeper->position = durable->position;
-    list_free(durable, &keeper->trimming);
-    if (pipe(keeper->word) != 0) {
-        int number = errno;
-        free(keeper);
-        return error_set_errno(error, number, "cannot make a pipe for a snapshot");
-    }
+    keeper->noted = keeper->joined = true;
+    sem_init(&keeper->asked, 0, 0);
+    sem_init(&keeper->forked, 0, 0);
+    sem_init(&keeper->ended, 0, 0);
     int rc = start_thread(keeper, error);
     if (rc != OK) {
-        close(keeper->word[0]);
-        close(keeper->word[1]);
         free(keeper);
         return rc;
     }
-    while (!atomic_load_explicit(&keeper->forked, memory_order_acquire))
-        sched_yield();
     durable->keeper = keeper;
+    return OK;
+}
+
+void durable_end_keeper(struct durable *durable)
+{
+    struct keeper *keeper = durable->keeper;
+    if (!keeper)
+        return;
+    durable_reap(durable, true);
+    sem_post(&keeper->asked);
+    pthread_join(keeper->thread, NULL);
+    sem_destroy(&keeper->asked);
+    sem_destroy(&keeper->forked);
+    sem_destroy(&keeper->ended);
+    free(keeper);
+    durable->keeper = NULL;
+}
+
+/* Returns when the child has been forked. */
+static int ask_keeper(struct durable *durable, struct error *error)
+{
+    struct keeper *keeper = durable->keeper;
+    if (pipe(keeper->word) != 0)
+        return error_set_errno(error, errno, "cannot make a pipe for a snapshot");
+    cpu_beside(&keeper->processors);
+    keeper->position = durable->position;
+    keeper->error = (struct error){0};
+    keeper->made = keeper->noted = keeper->joined = false;
+    list_free(durable, &keeper->trimming);
+    atomic_store(&keeper->leave, false);
+    atomic_store_explicit(&keeper->stage, SNAPSHOT_WRITING, memory_order_release);
+    sem_post(&keeper->asked);
+    wait_for(&keeper->forked);
     return OK;
 }
 
@@ -231,22 +288,21 @@ static void note_outcome(struct durable *durable)
 void durable_reap(struct durable *durable, bool wait)
 {
     struct keeper *keeper = durable->keeper;
-    if (!keeper)
+    if (!keeper || keeper->joined)
         return;
     if (wait) {
         atomic_store(&keeper->leave, true);
-        pthread_join(keeper->thread, NULL);
+        wait_for(&keeper->ended);
+        keeper->joined = true;
     }
     enum snapshot_stage stage = atomic_load_explicit(&keeper->stage, memory_order_acquire);
     if (stage == SNAPSHOT_WRITING)
         return;
     note_outcome(durable);
-    if (stage == SNAPSHOT_TIDYING)
-        return;
-    if (!wait)
-        pthread_join(keeper->thread, NULL);
-    free(keeper);
-    durable->keeper = NULL;
+    if (stage == SNAPSHOT_NONE && !keeper->joined) {
+        wait_for(&keeper->ended);
+        keeper->joined = true;
+    }
 }
 
 enum snapshot_stage durable_snapshot_stage(struct durable *durable)
@@ -258,15 +314,18 @@ enum snapshot_stage durable_snapshot_stage(struct durable *durable)
 int durable_snapshot(struct durable *durable, bool wait, struct error *error)
 {
     durable_reap(durable, false);
-    if (durable->failed || durable->keeper || (durable->seq == durable->tried.seq && !durable->forgot))
+    bool busy = durable->keeper && !durable->keeper->joined;
+    if (durable->failed || busy || (durable->seq == durable->tried.seq && !durable->forgot))
         return OK;
     int rc = durable_reached(durable, PLACE_NEWEST, (uint64_t)durable->newest, 0, error);
     if (rc != OK)
         return rc;
     durable->forgot = false;
     durable->tried = (struct mark){durable->position, durable->seq, durable->appended};
-    if (!wait && !durable->options.in_process)
-        return start_keeper(durable, error);
+    if (!wait && !durable->options.in_process) {
+        rc = durable->keeper ? OK : new_keeper(durable, error);
+        return rc == OK ? ask_keeper(durable, error) : rc;
+    }
     rc = journal_commit(durable->journal, durable->position, error);
     if (rc == OK)
         rc = durable_write_snapshot(durable, NULL, NULL, error);

@@ -50,7 +50,7 @@ struct durable {
     struct mark marks[MARKS]; /* the newest last */
     int n_marks;
     struct mark tried;     /* the last snapshot that was begun */
-    struct keeper *keeper; /* makes a snapshot (durable_keeper.c); NULL: none */
+    struct keeper *keeper; /* makes snapshots (durable_keeper.c); NULL: none asked for */
     bool opened;           /* the directory is taken */
     bool other_plan;       /* the state is of another */
     bool forgot;           /* events were erased since the last snapshot was begun */
@@ -180,5 +180,7 @@ int durable_write_snapshot(struct durable *durable, bool (*may_finish)(void *), 
                            struct error *error);
 /* Has a snapshot come to its end? With `wait` it has. */
 void durable_reap(struct durable *durable, bool wait);
+/* Waits for a snapshot, too. */
+void durable_end_keeper(struct durable *durable);
 
 #endif

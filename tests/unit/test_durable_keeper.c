@@ -165,11 +165,36 @@ static void test_waits_for_the_journal(void **state)
     durable_abandon(durable);
 }
 
+/* By the same thread. */
+static void test_makes_one_after_another(void **state)
+{
+    (void)state;
+    uint64_t seq;
+    struct durable *durable = open_durable(&seq);
+    for (int i = 0; i < 3; i++) {
+        take_events(durable, 100);
+        must(durable_snapshot(durable, false, &error));
+        take_events(durable, 10);
+        wait_for_snapshot(durable);
+    }
+    durable_abandon(durable);
+    durable = open_durable(&seq);
+    assert_int_equal(seq, 320);
+    assert_int_equal(durable_next_seq(durable), 331);
+    take_events(durable, 5);
+    must(durable_snapshot(durable, false, &error));
+    durable_abandon(durable); /* waits for it */
+    durable = open_durable(&seq);
+    assert_int_equal(seq, 335);
+    durable_abandon(durable);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_outlives_its_caller, clean),
         cmocka_unit_test_teardown(test_waits_for_the_journal, clean),
+        cmocka_unit_test_teardown(test_makes_one_after_another, clean),
     };
     return cmocka_run_group_tests(tests, make_version, free_version);
 }
