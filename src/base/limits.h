@@ -51,7 +51,7 @@ enum {
     LIMIT_SNAPSHOT_EVERY = 256 << 20,   /* bytes of journal between two: a second or two of a restart */
     LIMIT_DURABLE_ROWS = 1024,          /* events of one record of the journal, which must fit its limit */
     LIMIT_AHEAD_IN_A_ROW = 8,           /* events: fewer may come of one clock that is wrong */
-    LIMIT_POSITIONS = 64,               /* sources and sinks of one state directory */
+    LIMIT_POSITIONS = 128,              /* sources and sinks of one state directory */
     LIMIT_LABELS_WAITING = 1 << 20,     /* ids without an event that labels wait for: 100 MiB or so */
     LIMIT_LABEL_ID = 256,               /* bytes of such an id that are kept to be shown */
     LIMIT_SNAPSHOTS = 2,                /* kept: where the newest is damaged, the one before it serves */

@@ -128,11 +128,13 @@ static void print_tail(const struct plan *plan, const struct explain *explain, d
     int id = plan_id_column(plan);
     printf("│\n└─ %d feature%s\n\n", plan_features(plan)->n, plural(plan_features(plan)->n));
     print_late(explain);
-    if (id >= 0) {
-        printf("ids       %s: files give one row per row and keep none; to know ids again for %s takes %s",
-               plan_events(plan)->fields[id].name, units_duration_text(explain->dedupe_us, a),
+    if (id >= 0 && explain->dedupe > 0) {
+        printf("ids       %s: with --state they are known for %s, which takes %s",
+               plan_events(plan)->fields[id].name, length_text(explain->steps, explain->dedupe, a),
                bytes_text(explain->ids * EXPLAIN_ID_BYTES, b));
         printf(" (%s ids of %d bytes)\n", count_text(explain->ids, c), EXPLAIN_ID_BYTES);
+    } else if (id >= 0) {
+        printf("ids       %s: not looked at without --dedupe\n", plan_events(plan)->fields[id].name);
     }
     printf("memory    %s for %s events a day", bytes_text(explain->bytes, a), count_text(events_per_day, b));
     printf(", estimated: %s retained events", count_text(explain->retained, c));
@@ -232,7 +234,7 @@ static int print_json(const struct plan *plan, const struct explain *explain, do
         put_group(document, groups, explain, &explain->groups[g]);
     put_late(document, root, explain);
     yyjson_mut_val *ids = yyjson_mut_obj_add_obj(document, root, "ids");
-    yyjson_mut_obj_add_int(document, ids, "dedupe_us", explain->dedupe_us);
+    yyjson_mut_obj_add_int(document, ids, explain->steps ? "dedupe_steps" : "dedupe_us", explain->dedupe);
     yyjson_mut_obj_add_real(document, ids, "ids", explain->ids);
     yyjson_mut_obj_add_int(document, ids, "bytes_per_id", EXPLAIN_ID_BYTES);
     yyjson_mut_val *estimate = yyjson_mut_obj_add_obj(document, root, "estimate");
@@ -324,7 +326,7 @@ static int run(const struct arguments *arguments, struct error *error)
         .entities = 1e5,
         .keys = (const char *const *)counts.names,
         .key_entities = counts.counts,
-        .dedupe_us = argument_given(arguments, "dedupe") ? argument_integer(arguments, "dedupe") : INT64_MIN};
+        .dedupe = argument_given(arguments, "dedupe") ? argument_integer(arguments, "dedupe") : INT64_MIN};
     int rc = read_entities(arguments, &counts, &load, error);
     if (rc == OK)
         rc = explain_plan(arguments, &load, error);
@@ -357,7 +359,8 @@ static const struct option options[] = {
     {.name = "dedupe",
      .kind = OPTION_DURATION,
      .argument = "DURATION",
-     .text = "How long ids would be known again; by default the longest delay of a late column, or a day."},
+     .text = "How long ids would be known again; by default as long as a new `run --state` knows them: the "
+             "longest delay of a late column, or a day."},
     {.name = "json", .kind = OPTION_FLAG, .text = "Print JSON."},
     {0},
 };

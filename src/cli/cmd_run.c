@@ -394,10 +394,10 @@ static const struct option options[] = {
     {.name = "dedupe",
      .kind = OPTION_DURATION,
      .argument = "DURATION",
-     .fallback = "0",
      .text =
          "With --state: know the ids (PRIMARY KEY) of events for so long. One that comes again has its first "
-         "decision; another one under its id is set aside. 0: ids are not looked at."},
+         "decision; another one under its id is set aside. 0: ids are not looked at. Default: as the state "
+         "was kept; a new one knows them for the longest delay of a late column, or a day."},
     {.name = "follow",
      .kind = OPTION_FLAG,
      .text = "With --state: look every second whether MODEL (an alias) is another version by now, which then "

@@ -198,19 +198,28 @@ static int take_some(struct run_state *state, const struct table *events, const 
     return rc == OK ? emit(state, durable_committed(state->durable, batch.position), error) : rc;
 }
 
-/* Rows [from, from + n); where they are too many bytes for one record, in halves. */
-static int take_rows(struct run_state *state, const struct table *events, int64_t from, int64_t n,
+static int take_part(struct run_state *state, const struct table *events, int64_t from, int64_t n,
                      const char *source, int64_t position, struct error *error)
 {
     struct table part = {0};
+    int64_t behind = position - (events->length - from - n);
+    if (n == events->length)
+        return take_some(state, events, source, position, error);
     int rc = table_init(&part, events->schema, error);
     if (rc == OK)
         rc = table_append(&part, events, from, n, error);
     part.first_row = events->first_row ? events->first_row + from : 0;
-    int64_t behind = position - (events->length - from - n);
     if (rc == OK)
         rc = take_some(state, &part, source, behind, error);
     table_done(&part);
+    return rc;
+}
+
+/* Rows [from, from + n); where they are too many, or too many bytes, for one record, in halves. */
+static int take_rows(struct run_state *state, const struct table *events, int64_t from, int64_t n,
+                     const char *source, int64_t position, struct error *error)
+{
+    int rc = n > LIMIT_DURABLE_ROWS ? CODE_LIMIT : take_part(state, events, from, n, source, position, error);
     if (rc != CODE_LIMIT || n < 2 || durable_failed(state->durable))
         return rc;
     error_clear(error);
@@ -282,33 +291,48 @@ static int answer_again(struct run_state *state, uint64_t seq, struct error *err
     return rc;
 }
 
-/* At most LIMIT_DURABLE_ROWS events, of which some may be known. */
+/* Looks at rows from `from` on, `most` at most; how many is given. */
+static int look(struct run_state *state, const struct table *events, int64_t from, int64_t most,
+                struct table *part, uint8_t *ret_known, uint64_t *ret_seqs, int64_t *ret_n,
+                struct error *error)
+{
+    int64_t left = events->length - from, n = left < most ? left : most;
+    *ret_n = n;
+    if (n == events->length)
+        return durable_look(state->durable, events, ret_known, ret_seqs, error);
+    table_clear(part);
+    int rc = table_append(part, events, from, n, error);
+    return rc == OK ? durable_look(state->durable, part, ret_known, ret_seqs, error) : rc;
+}
+
+/* Events of which some may be known. Whether one is depends on those before it, which move the high water,
+ * too: behind those that were taken it is looked at again. Where that is soon, few are looked at. */
 static int take_unknown(struct run_state *state, const struct table *events, const char *source,
                         int64_t position, struct error *error)
 {
+    enum { LEAST = 16 };
     uint8_t known[LIMIT_DURABLE_ROWS];
     uint64_t seqs[LIMIT_DURABLE_ROWS];
-    struct table rest = {0};
-    int64_t from = 0, n = events->length;
-    int rc = table_init(&rest, events->schema, error);
-    while (rc == OK && from < n) {
-        table_clear(&rest);
-        rc = table_append(&rest, events, from, n - from, error);
-        if (rc == OK)
-            rc = durable_look(state->durable, &rest, known, seqs, error);
-        int64_t new = 0;
-        while (rc == OK && new < n - from && known[new] == DURABLE_NEW)
+    struct table part = {0};
+    int64_t from = 0, most = LIMIT_DURABLE_ROWS, n = 0;
+    int rc = table_init(&part, events->schema, error);
+    while (rc == OK && from < events->length) {
+        int64_t i = 0;
+        rc = look(state, events, from, most, &part, known, seqs, &n, error);
+        for (; rc == OK && i < n && (known[i] == DURABLE_AGAIN || known[i] == DURABLE_CONFLICT); i++)
+            rc = known[i] == DURABLE_AGAIN
+                     ? answer_again(state, seqs[i], error)
+                     : state->letters.conflict(state->letters.context, events, from + i, seqs[i], error);
+        int64_t new = i;
+        while (rc == OK && new < n && known[new] == DURABLE_NEW)
             new ++;
-        if (rc == OK && new)
-            rc = take_pieces(state, events, from, new, source, position, error);
+        if (rc == OK && new > i)
+            rc = take_pieces(state, events, from + i, new - i, source, position, error);
         from += new;
-        for (; rc == OK && from < n && known[new] != DURABLE_NEW && known[new] != DURABLE_LATER;
-             from++, new ++)
-            rc = known[new] == DURABLE_AGAIN
-                     ? answer_again(state, seqs[new], error)
-                     : state->letters.conflict(state->letters.context, events, from, seqs[new], error);
+        most = new < n ? 2 * new : 2 * most;
+        most = most < LEAST ? LEAST : most > LIMIT_DURABLE_ROWS ? LIMIT_DURABLE_ROWS : most;
     }
-    table_done(&rest);
+    table_done(&part);
     return rc;
 }
 
@@ -374,29 +398,10 @@ static int look_for_other(struct run_state *state, struct error *error)
 int run_state_take(struct run_state *state, const struct table *events, const char *source, int64_t position,
                    bool wait, struct error *error)
 {
-    bool large = events->length > LIMIT_DURABLE_ROWS;
     int rc = look_for_other(state, error);
-    if (rc != OK)
-        return rc;
-    if (state->looks && large)
-        return error_set(error, CODE_USAGE, "--batch: at most %d events at once with --dedupe",
-                         LIMIT_DURABLE_ROWS);
-    if (state->looks)
-        rc = take_unknown(state, events, source, position, error);
-    else if (state->labels)
-        rc = take_pieces(state, events, 0, events->length, source, position, error);
-    else
-        rc = large ? CODE_LIMIT : take_some(state, events, source, position, error);
-    if (rc == CODE_LIMIT && !state->looks && !state->labels && !durable_failed(state->durable) &&
-        events->length > 1) {
-        error_clear(error);
-        rc = OK;
-        for (int64_t from = 0; rc == OK && from < events->length; from += LIMIT_DURABLE_ROWS / 2) {
-            int64_t left = events->length - from;
-            int64_t n = left < LIMIT_DURABLE_ROWS / 2 ? left : LIMIT_DURABLE_ROWS / 2;
-            rc = take_rows(state, events, from, n, source, position, error);
-        }
-    }
+    if (rc == OK)
+        rc = state->looks ? take_unknown(state, events, source, position, error)
+                          : take_pieces(state, events, 0, events->length, source, position, error);
     if (rc == OK)
         rc = run_state_lost(state, error);
     return rc == OK && wait ? emit_all(state, error) : rc;
@@ -507,6 +512,32 @@ static void report(const char *directory, const struct durable_recovery *recover
                  directory, (unsigned long long)recovery->from_files);
 }
 
+/* Where ids are known for another time than they were, or than a new state would know them without a word
+ * (usual; below 0: it was asked for). */
+static void report_ids(const char *directory, const struct durable_recovery *recovery, int64_t usual)
+{
+    char now[UNITS_TEXT_SIZE], were[UNITS_TEXT_SIZE];
+    int64_t before = recovery->ids_were_us;
+    units_duration_text(recovery->ids_us, now);
+    units_duration_text(before, were);
+    if (before < 0)
+        return;
+    if (usual >= 0 && recovery->ids_us == 0 && usual > 0)
+        log_line(LOG_INFO,
+                 "%s: goes on without looking at ids, as it was kept; --dedupe %s knows them from now on",
+                 directory, units_duration_text(usual, now));
+    else if (usual >= 0 && recovery->ids_us != usual)
+        log_line(LOG_INFO, "%s: ids are known for %s, as it was kept; another --dedupe changes that",
+                 directory, now);
+    else if (recovery->ids_us == 0 && before > 0)
+        log_line(LOG_INFO, "%s: ids were known for %s, and are not looked at from now on", directory, were);
+    else if (recovery->ids_us > 0 && before == 0)
+        log_line(LOG_INFO, "%s: ids are known for %s from now on, but for those of events before", directory,
+                 now);
+    else if (recovery->ids_us != before)
+        log_line(LOG_INFO, "%s: ids were known for %s, and are for %s from now on", directory, were, now);
+}
+
 static int open_durable(const struct arguments *arguments, struct run_state *state,
                         const struct engine_options *options, struct error *error)
 {
@@ -514,6 +545,7 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
     struct described described;
     struct durable_recovery recovery;
     const char *sync = argument_text(arguments, "fsync");
+    bool asked = argument_given(arguments, "dedupe");
     describe(arguments, scorer, options, &described);
     struct run_backfill backfill;
     bool fills = run_backfill_init(arguments, plan_events(scorer->version.plan), &backfill);
@@ -523,7 +555,7 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
                                           : strcmp(sync, "interval") == 0 ? JOURNAL_SYNC_INTERVAL
                                                                           : JOURNAL_SYNC_NEVER,
                                   .interval_ms = 100,
-                                  .dedupe_us = argument_integer(arguments, "dedupe"),
+                                  .dedupe_us = asked ? argument_integer(arguments, "dedupe") : -1,
                                   .snapshot_bytes = (uint64_t)argument_integer(arguments, "snapshot-every"),
                                   .retain_bytes = (uint64_t)argument_integer(arguments, "retain"),
                                   .backfill = fills ? &backfill.hooks : NULL};
@@ -532,7 +564,10 @@ static int open_durable(const struct arguments *arguments, struct run_state *sta
     if (rc != OK)
         return rc;
     scorer->engine = durable_engine(state->durable);
+    state->looks = durable_looks(state->durable);
     report(how.directory, &recovery, durable_next_seq(state->durable));
+    if (plan_id_column(scorer->version.plan) >= 0)
+        report_ids(how.directory, &recovery, asked ? -1 : plan_dedupe(scorer->version.plan));
     return OK;
 }
 
@@ -547,7 +582,6 @@ int run_state_open(const struct arguments *arguments, struct scorer *scorer,
     state->arguments = arguments;
     state->letters = *letters;
     state->plan = plan_ref(scorer->version.plan);
-    state->looks = argument_integer(arguments, "dedupe") > 0;
     state->file = -1;
     buffer_init(&state->lines, LINES_MOST);
     state->erase_within_us = argument_integer(arguments, "erase-within");

@@ -337,12 +337,9 @@ static void explain_ids(struct explainer *explainer)
 {
     const struct explain_load *load = explainer->load;
     struct explain *out = explainer->out;
-    int64_t longest = 0;
-    for (int i = 0; i < out->n_late; i++)
-        longest = out->late[i].after_us > longest ? out->late[i].after_us : longest;
-    out->dedupe_us = load->dedupe_us != INT64_MIN ? load->dedupe_us : longest ? longest : DAY_US;
+    out->dedupe = load->dedupe != INT64_MIN ? load->dedupe : plan_dedupe(explainer->plan);
     if (explainer->plan->id_column >= 0)
-        out->ids = load->events_per_day * (double)out->dedupe_us / (double)DAY_US;
+        out->ids = rate_of(explainer) * (double)out->dedupe;
 }
 
 /* ---- the whole ---- */

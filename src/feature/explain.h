@@ -20,7 +20,7 @@ struct explain_load {
     const char *const *keys;    /* PARTITION BYs as explain_group.keys has them, */
     const double *key_entities; /* and their numbers of entities */
     int n_keys;
-    int64_t dedupe_us; /* how long ids are kept; INT64_MIN: the longest delay of a label, or a day */
+    int64_t dedupe; /* how long ids are kept, in the unit of event times; INT64_MIN: as plan_dedupe says */
 };
 
 /* What a window costs per event, its reading included. */
@@ -85,11 +85,11 @@ struct explain {
     int n_late;
     double bytes, retained; /* of all groups */
     double ids;             /* that --dedupe keeps; 0 without an id */
-    int64_t dedupe_us;
+    int64_t dedupe;         /* for so long */
     bool steps;
 };
 
-enum { EXPLAIN_ID_BYTES = 32 }; /* a 128-bit fingerprint, a position, and a quarter of a table left free */
+enum { EXPLAIN_ID_BYTES = 72 }; /* 40 in order of arrival, the rest in a hash table (score/ids.h) */
 
 int explain_new(const struct plan *plan, const struct explain_load *load, struct explain *ret,
                 struct error *error);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "feature/compile.h"
 
 struct plan *plan_ref(struct plan *plan)
@@ -57,6 +58,20 @@ const char *plan_hash(const struct plan *plan)
 int plan_id_column(const struct plan *plan)
 {
     return plan->id_column;
+}
+
+int64_t plan_dedupe(const struct plan *plan)
+{
+    int64_t longest = 0;
+    if (plan->id_column < 0 || plan->time_column < 0)
+        return 0;
+    for (int i = 0; i < plan->events->n; i++) {
+        const struct late *late = &plan->late[i];
+        int64_t after = plan->time_is_step ? late->after_steps : late->after_us;
+        longest = late->is_late && after > longest ? after : longest;
+    }
+    /* How many steps are a day, nobody says. */
+    return longest || plan->time_is_step ? longest : DAY_US;
 }
 
 int plan_time_column(const struct plan *plan)

@@ -56,6 +56,9 @@ const char *plan_hash(const struct plan *plan); /* SHA-256 of the text, hex */
 
 /* Index in plan_events, or -1 where there is none. */
 int plan_id_column(const struct plan *plan);
+/* How long ids are known unless somebody says otherwise, in the unit of event times: the longest delay of a
+ * late column, or a day. 0: not at all, where there are no ids, or no time by which they could be given up */
+int64_t plan_dedupe(const struct plan *plan);
 int plan_time_column(const struct plan *plan);
 int plan_label_column(const struct plan *plan);
 

@@ -74,7 +74,9 @@ struct durable_options {
     uint64_t segment_bytes;  /* 0: LIMIT_JOURNAL_SEGMENT */
     uint64_t snapshot_bytes; /* of the journal between two snapshots; 0: LIMIT_SNAPSHOT_EVERY */
     uint64_t retain_bytes;   /* of the journal kept for replay, beyond what a restart needs */
-    int64_t dedupe_us; /* how long ids are kept; 0: they are not looked at; below 0: as long as before */
+    /* How long ids are known; 0: they are not looked at; below 0: as long as before, in a new directory as
+     * long as plan_dedupe says. */
+    int64_t dedupe_us;
     bool in_process;         /* snapshots are made by this process while events wait: for tests */
     const struct durable_backfill *backfill; /* NULL: a state of another plan is refused */
 };
@@ -86,6 +88,8 @@ struct durable_recovery {
     uint64_t snapshot_seq;  /* that the windows were loaded at; 0: from the beginning */
     uint64_t taken_again;   /* events behind it */
     uint64_t decided_again; /* of them, those whose decisions were not on the disk */
+    int64_t ids_us;         /* how long ids are known; 0: they are not looked at */
+    int64_t ids_were_us;    /* before; below 0: the directory is new, or does not say */
     bool switched;          /* another model or other rules decide from now on */
     bool migrated;          /* the plan is another, too */
     int kept, filled;       /* groups of windows, where it is */

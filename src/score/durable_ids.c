@@ -71,6 +71,55 @@ void durable_note_times(struct durable *durable, const struct table *events)
     }
 }
 
+static bool noted_horizon(const struct durable *durable, int64_t *ret)
+{
+    struct position_record noted;
+    if (!durable_where(durable, PLACE_IDS, &noted))
+        return false;
+    *ret = (int64_t)noted.number;
+    return true;
+}
+
+int durable_settle_ids(struct durable *durable, bool decides, struct durable_recovery *recovery,
+                       struct error *error)
+{
+    struct durable_options *options = &durable->options;
+    int64_t before = -1;
+    bool noted = noted_horizon(durable, &before);
+    /* A version that did not note it has it in its snapshot, where it kept ids. */
+    if (!noted && durable->seq > 0 && options->dedupe_us < 0) {
+        before = durable->ids ? ids_horizon(durable->ids) : 0;
+        if (before < 0 && !decides) /* the next run will say */
+            return OK;
+        before = before < 0 ? 0 : before;
+    }
+    if (options->dedupe_us < 0)
+        options->dedupe_us = before >= 0 ? before : plan_dedupe(durable->plan);
+    if (plan_id_column(durable->plan) < 0)
+        options->dedupe_us = 0;
+    recovery->ids_were_us = before;
+    recovery->ids_us = options->dedupe_us;
+    if (options->dedupe_us == 0) {
+        ids_free(durable->ids);
+        durable->ids = NULL;
+        return OK;
+    }
+    if (!durable->ids)
+        durable->ids = ids_new(options->dedupe_us);
+    if (!durable->ids)
+        return error_set(error, CODE_MEMORY, "no memory for the ids of events");
+    ids_set_horizon(durable->ids, options->dedupe_us);
+    return OK;
+}
+
+int durable_put_horizon(struct durable *durable, struct error *error)
+{
+    int64_t noted = -1;
+    if (noted_horizon(durable, &noted) && noted == durable->options.dedupe_us)
+        return OK;
+    return durable_reached(durable, PLACE_IDS, (uint64_t)durable->options.dedupe_us, 0, error);
+}
+
 void keyed_rows_init(struct keyed_rows *keyed)
 {
     memset(keyed->rows, 0, sizeof keyed->rows);

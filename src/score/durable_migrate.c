@@ -190,6 +190,12 @@ static int restore_former(struct migration *migration, struct error *error)
     if (rc == OK)
         rc = durable_drop_ahead(former, error);
     undecided.waits &= !migration->lost;
+    struct durable_recovery unsaid = {0};
+    if (rc == OK)
+        rc = durable_settle_ids(former, true, &unsaid, error);
+    if (rc == OK && migration->durable->options.dedupe_us < 0)
+        migration->durable->options.dedupe_us =
+            plan_id_column(migration->durable->plan) < 0 ? 0 : former->options.dedupe_us;
     if (rc == OK && undecided.waits)
         rc = decide_last(migration, &undecided, error);
     table_done(&undecided.events);

@@ -285,9 +285,13 @@ static int recover(struct durable *durable, const struct durable_version *versio
     struct decisions decisions;
     int rc = restore(durable, &undecided, version, recovery, error);
     if (rc == OK)
+        rc = durable_settle_ids(durable, version->model != NULL, recovery, error);
+    if (rc == OK)
         rc = durable_check_erasures(durable, error);
     if (rc == OK && version->model)
         rc = switch_version(durable, version, recovery, error);
+    if (rc == OK && version->model)
+        rc = durable_put_horizon(durable, error);
     if (rc == OK && undecided.waits && !version->model) {
         rc = error_set(error, CODE_CONFLICT,
                        "%s: nothing has been decided yet about the events from %llu on; let the run go on "

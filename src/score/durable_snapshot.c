@@ -191,14 +191,10 @@ static int load_ids(struct durable *durable, struct snapshot_loading *loading, s
     int rc = bytes_in_init(&in, read_ids, loading, error);
     if (rc != OK)
         return rc;
-    /* There are none where nobody asked for them before: they are known from now on. */
+    /* There are none where nobody asked for them before. */
     size_t n;
     rc = read_ids(loading, in.block, BYTES_BLOCK, &n, error);
     in.size = n;
-    if (rc == OK && !n && durable->options.dedupe_us < 0) {
-        ids_free(durable->ids);
-        durable->ids = NULL;
-    }
     if (rc == OK && n) {
         durable->high = bytes_get_i64(&in);
         ids_load(durable->ids, &in);

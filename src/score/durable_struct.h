@@ -63,6 +63,8 @@ struct durable {
 #define PLACE_NEWEST "newest event"
 /* The same: how many events were taken from files when the plan last changed. */
 #define PLACE_FILES "events from files"
+/* The same: how long ids are known, microseconds; 0: they are not looked at. */
+#define PLACE_IDS "ids are known"
 
 /* The events of the last record whose decisions are not there yet. */
 struct undecided {
@@ -115,6 +117,12 @@ void durable_forget_id(struct durable *durable, const struct table *events, int6
 
 /* Events that are taken, from `seq` on, become known by their ids. */
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error);
+
+/* When the journal was read: how long ids are known from now on, where that was not asked for. */
+int durable_settle_ids(struct durable *durable, bool decides, struct durable_recovery *recovery,
+                       struct error *error);
+/* Says it in the journal, where that has changed. */
+int durable_put_horizon(struct durable *durable, struct error *error);
 
 /* Rows by their keys: which are there twice? */
 enum { KEYED_ROWS = 4 * LIMIT_DURABLE_ROWS };

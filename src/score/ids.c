@@ -236,6 +236,16 @@ void ids_expire(struct ids *ids, int64_t high)
     }
 }
 
+int64_t ids_horizon(const struct ids *ids)
+{
+    return ids->horizon;
+}
+
+void ids_set_horizon(struct ids *ids, int64_t horizon_us)
+{
+    ids->horizon = horizon_us;
+}
+
 int64_t ids_count(const struct ids *ids)
 {
     return (int64_t)entries(ids);

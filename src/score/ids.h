@@ -42,6 +42,10 @@ void ids_remove(struct ids *ids, struct id_key key, uint64_t seq);
 /* Takes memory back from some of those beyond the horizon. Call it as often as ids_add. */
 void ids_expire(struct ids *ids, int64_t high);
 
+/* Below 0: no id was ever given up; then a horizon can still be said. */
+int64_t ids_horizon(const struct ids *ids);
+void ids_set_horizon(struct ids *ids, int64_t horizon_us);
+
 int64_t ids_count(const struct ids *ids);
 int64_t ids_bytes(const struct ids *ids);
 

@@ -36,7 +36,7 @@ def test_load(shrike, root):
     few = explained(shrike, root, *options)
     assert [group["estimate"]["entities"] for group in few["groups"]] == [50, 7]
     assert few["groups"][0]["estimate"]["retained_events"] == 30_000
-    assert few["ids"] == {"dedupe_us": 2 * 86400 * 10**6, "ids": 2000.0, "bytes_per_id": 32}
+    assert few["ids"] == {"dedupe_us": 2 * 86400 * 10**6, "ids": 2000.0, "bytes_per_id": 72}
     more = explained(shrike, root, "--events-per-day", "4000", "--entities", "50")
     assert more["estimate"]["bytes"] > 2.5 * few["estimate"]["bytes"]
 

@@ -26,7 +26,7 @@ def folder(binary, tmp_path_factory):
         )
 
     write_events(folder / "a.jsonl", 3000, 1)
-    write_events(folder / "b.jsonl", 2000, 2)
+    write_events(folder / "b.jsonl", 2000, 2, first=3000)
     (folder / "plan.sql").write_text(PLAN)
     (folder / "other.sql").write_text(PLAN.replace("10 MINUTE", "30 MINUTE"))
     for limit in (30, 90):

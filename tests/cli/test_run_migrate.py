@@ -33,7 +33,7 @@ OTHER = (
 def project(binary, tmp_path_factory):
     folder = tmp_path_factory.mktemp("migrate")
     write_events(folder / "a.jsonl", 6000, 1)
-    write_events(folder / "b.jsonl", 3000, 2)
+    write_events(folder / "b.jsonl", 3000, 2, first=6000)
     lines = (folder / "b.jsonl").read_text().splitlines()
     with open(folder / "c.jsonl", "w") as out:
         for i, line in enumerate(lines):

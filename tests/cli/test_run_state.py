@@ -30,7 +30,7 @@ RULES = (
 )
 
 
-def write_events(path, number, seed):
+def write_events(path, number, seed, first=0):
     draw = random.Random(seed)
     second = 0
     with open(path, "w") as out:
@@ -40,7 +40,7 @@ def write_events(path, number, seed):
             out.write(
                 json.dumps(
                     {
-                        "id": i,
+                        "id": first + i,
                         "ts": stamp,
                         "card": draw.randrange(60),
                         "shop": f"shop {draw.randrange(9)}",
@@ -56,7 +56,7 @@ def write_events(path, number, seed):
 def project(binary, tmp_path_factory):
     folder = tmp_path_factory.mktemp("state")
     write_events(folder / "a.jsonl", 20000, 1)
-    write_events(folder / "b.jsonl", 10000, 2)
+    write_events(folder / "b.jsonl", 10000, 2, first=20000)
     (folder / "broken.jsonl").write_text('{"id": 1, "ts": "nonsense"}\n')
     (folder / "plan.sql").write_text(PLAN)
     (folder / "rules.sql").write_text(RULES)
@@ -441,7 +441,8 @@ def test_an_event_that_comes_again_gets_its_first_decision(binary, project, tmp_
     assert letters.count("event 4 has this id, and other values") == 2
 
 
-def test_repeated_lines_of_a_file_are_decided_once(shrike, project, tmp_path):
+@pytest.mark.parametrize("how", [["--dedupe", "30d"], ["--batch", "3000"]])
+def test_repeated_lines_of_a_file_are_decided_once(shrike, project, tmp_path, how):
     lines = (project / "b.jsonl").read_text().splitlines()[:3000]
     draw = random.Random(9)
     repeated = []
@@ -463,11 +464,58 @@ def test_repeated_lines_of_a_file_are_decided_once(shrike, project, tmp_path):
         tmp_path / "b.jsonl",
         "--state",
         tmp_path / "state",
-        "--dedupe",
-        "30d",
+        *how,
         cwd=project,
         check=True,
     )
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
     assert f"{len(repeated) - len(lines)} events were there before" in result.stderr
     assert "3000 events scored" in result.stderr
+
+
+def test_ids_are_known_as_the_state_was_kept(shrike, project, tmp_path):
+    lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:60]
+    changed = json.dumps({**json.loads(lines[7]), "amount": 0.5}) + "\n"
+
+    def run(state, *how):
+        words = ["--source", "-", "--sink", tmp_path / f"{state}.jsonl", "--state", tmp_path / state, *how]
+        return shrike(
+            "run", "models:/m/1", *words, input="".join(lines) + changed, cwd=project, check=True
+        ).stderr
+
+    # A new state knows them: for an hour, because labels are known then.
+    first = run("new")
+    assert "60 events scored, 1 set aside" in first and "event 8 has this id, and other values" in first
+    assert "ids are" not in run("new")
+    changes = run("new", "--dedupe", "2h")
+    assert "ids were known for 1h, and are for 2h from now on" in changes
+    assert "60 events were there before" in changes
+    again = run("new")
+    assert "ids are known for 2h, as it was kept" in again and "60 events were there before" in again
+    ends = run("new", "--dedupe", "0")
+    assert "ids were known for 2h, and are not looked at from now on" in ends and "61 events scored" in ends
+
+    assert "61 events scored, 0 set aside" in run("without", "--dedupe", "0")
+    goes_on = run("without")
+    assert "goes on without looking at ids, as it was kept; --dedupe 1h knows them" in goes_on
+    assert "61 events scored, 0 set aside" in goes_on
+    begins = run("without", "--dedupe", "1h")
+    assert "ids are known for 1h from now on, but for those of events before" in begins
+    assert "60 events scored, 1 set aside" in begins
+
+
+def test_a_killed_run_says_how_long_ids_are_known(binary, project, tmp_path):
+    lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:5]
+    words = ["--source", "-", "--sink", "-", "--state", tmp_path / "state"]
+    first = start(binary, project, *words, "--dedupe", "2h")
+    for line in lines:
+        first.stdin.write(line)
+        first.stdin.flush()
+        while not first.stdout.readline().startswith("{"):
+            pass
+    first.kill()
+    first.communicate()
+    again = start(binary, project, *words)
+    output = again.communicate("".join(lines))[0]
+    assert again.returncode == 0, output
+    assert "ids are known for 2h, as it was kept" in output and "5 events were there before" in output

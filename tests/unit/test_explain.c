@@ -22,7 +22,7 @@
     "(PARTITION BY v ORDER BY ts RANGE BETWEEN INTERVAL 9 DAY PRECEDING AND INTERVAL 8 DAY PRECEDING)"
 
 static const struct explain_load load = {
-    .events_per_day = 1000, .steps_per_day = 24, .entities = 100, .dedupe_us = INT64_MIN};
+    .events_per_day = 1000, .steps_per_day = 24, .entities = 100, .dedupe = INT64_MIN};
 
 static struct plan *compile(const char *sql)
 {
@@ -100,7 +100,7 @@ static void late_and_ids(void **state)
     assert_string_equal(e.late[0].fallback, "0");
     assert_int_equal(e.late[0].n_windows, 2);
     assert_int_equal(e.late[0].nearest, 8 * DAY_US);
-    assert_int_equal(e.dedupe_us, 7 * DAY_US);
+    assert_int_equal(e.dedupe, 7 * DAY_US);
     assert_int_equal(e.ids, 7000);
     explain_done(&e);
     plan_unref(plan);
