@@ -62,14 +62,63 @@ static size_t add(char *text, size_t at, const char *format, ...)
 }
 
 /* The shortest digits that read back: "d.ddde[+-]dd" in text. */
-static void shortest(double value, bool narrow, char text[TEXT_BYTES])
+static void shortest_double(double value, char text[TEXT_BYTES])
 {
-    bool tiny = fabs(value) < (narrow ? 1.2e-38 : 2.3e-308);
-    int digits = tiny ? 1 : narrow ? 6 : 15, most = narrow ? 9 : 17;
-    for (; digits <= most; digits++) {
+    for (int digits = fabs(value) < 2.3e-308 ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, TEXT_BYTES, "%.*e", digits - 1, value);
-        if (narrow ? (double)strtof(text, NULL) == value : strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value)
             return;
+    }
+}
+
+/* All digits of a FLOAT, or of what lies midway between two. */
+enum { ALL_DIGITS = 120 };
+
+/* What value's digits are from the first `digits` on: zeros, "5" and zeros, or others. */
+enum rest { REST_NONE, REST_HALF, REST_OTHER };
+
+static enum rest rest_behind(double value, int digits)
+{
+    char all[ALL_DIGITS + 16];
+    snprintf(all, sizeof all, "%.*e", ALL_DIGITS - 1, value);
+    const char *rest = all + digits + 1; /* behind the point */
+    bool half = *rest == '5';
+    rest += half;
+    return rest[strspn(rest, "0")] != 'e' ? REST_OTHER : half ? REST_HALF : REST_NONE;
+}
+
+/* Do the digits in text lie midway between value and a neighbour of it? */
+static bool is_between(double value, int digits, const char *text)
+{
+    double read = strtod(text, NULL), toward = read < value ? 0 : (double)INFINITY,
+           middle = (value + (double)nextafterf((float)value, (float)toward)) / 2;
+    return read == middle && rest_behind(middle, digits) == REST_NONE;
+}
+
+/* Below a power of two the neighbour is nearer than above it: the nearest digits may be too far where those
+ * above are not. */
+static void round_up(double value, int digits, char text[TEXT_BYTES])
+{
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+    snprintf(text, TEXT_BYTES, "%.*e", digits - 1, value + pow(10, exponent - digits + 1) / 2);
+}
+
+/* DuckDB does not decide where two texts are as short and as near, or where one also could be that of the
+ * neighbour: such a FLOAT has the text of the DOUBLE that it is. */
+static void shortest_float(double value, char text[TEXT_BYTES])
+{
+    for (int digits = fabs(value) < 1.2e-38 ? 1 : 6; digits <= 9; digits++) {
+        snprintf(text, TEXT_BYTES, "%.*e", digits - 1, value);
+        bool between = is_between(value, digits, text);
+        int exponent;
+        if (!between && strtod(text, NULL) < value && (double)strtof(text, NULL) != value &&
+            frexp(value, &exponent) == 0.5)
+            round_up(value, digits, text);
+        if (!between && (double)strtof(text, NULL) != value)
+            continue;
+        if (between || rest_behind(value, digits) == REST_HALF)
+            shortest_double(value, text);
+        return;
     }
 }
 
@@ -80,7 +129,10 @@ static size_t format_real(double value, bool narrow, char *text)
     size_t at = add(text, 0, signbit(value) ? "-" : "");
     if (value != value || isinf(value))
         return add(text, at, isinf(value) ? "inf" : "nan");
-    shortest(fabs(value), narrow, form);
+    if (narrow)
+        shortest_float(fabs(value), form);
+    else
+        shortest_double(fabs(value), form);
     int n = 0, exponent = (int)strtol(strchr(form, 'e') + 1, NULL, 10);
     for (const char *p = form; *p != 'e'; p++)
         if (*p != '.')

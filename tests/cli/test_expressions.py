@@ -302,3 +302,26 @@ def test_as_duckdb(shrike, rows, tmp_path, group):
         if n:
             found[expression] = (n, example)
     assert not found, f"{len(found)} of {len(wanted)} expressions differ: {found}"
+
+
+def test_texts_of_floats(shrike, tmp_path):
+    """With two texts as short and as near, or one as near to a neighbour, too, a FLOAT has more digits."""
+    path = tmp_path / "floats.parquet"
+    duckdb.execute(
+        "SELECT setseed(0.7); "
+        "COPY (SELECT row_number() OVER () AS id, CAST(x AS FLOAT) AS x FROM ("
+        "SELECT 1048576 + i * 0.25 AS x FROM range(40000) t(i) UNION ALL "
+        "SELECT pow(2, i) + pow(2, greatest(i - 23, -149)) * (k - 1) FROM range(-149, 127) t(i), "
+        "range(3) u(k) "
+        "UNION ALL SELECT floor(random() * pow(2, 24 + i % 16)) FROM range(40000) t(i) "
+        "UNION ALL SELECT random() * pow(10, i % 76 - 38) FROM range(40000) t(i))) "
+        f"TO '{path}'")
+    (tmp_path / "features.sql").write_text(
+        "CREATE TABLE events (id BIGINT, x FLOAT);\nSELECT id, CAST(x AS VARCHAR) AS text FROM events;\n")
+    shrike("features", "features.sql", "--in", path, "--out", "features.parquet", "--quiet", check=True)
+    differing = duckdb.sql(
+        f"SELECT x::VARCHAR AS theirs, text AS mine FROM '{path}' "
+        f"JOIN '{tmp_path}/features.parquet' USING (id) "
+        "WHERE theirs <> mine").fetchall()
+    assert not differing, f"{len(differing)} differ: {differing[:5]}"
+    assert ("1048576.25",) in duckdb.sql(f"SELECT text FROM '{tmp_path}/features.parquet'").fetchall()
