@@ -78,9 +78,94 @@ static int read_where(struct job *job, const char *where, struct error *error)
     return add_text(job, equals + 1, strlen(equals + 1), error);
 }
 
+/* As it is written on the command line: texts without quotes. */
+static const char *text_of(struct job *job, const struct column *column, const struct type *type, int64_t i)
+{
+    buffer_clear(&job->text);
+    json_write_value(column, type, i, &job->text);
+    if (job->text.size >= 2 && job->text.data[0] == '"') {
+        bool plain = type->id != TYPE_VARCHAR && type->id != TYPE_ENUM;
+        size_t size = job->text.size - 2;
+        const char *text = plain ? job->text.data + 1 : column_text(column, i, &size);
+        char *copy = memory_text(text, size);
+        buffer_clear(&job->text);
+        buffer_text(&job->text, copy ? copy : "");
+        free(copy);
+    }
+    return job->text.data ? job->text.data : "";
+}
+
+/* {"column": value} of a text of the command line. */
+static void put_object(const struct field *field, const char *text, struct buffer *out)
+{
+    enum type_id id = field->type.id;
+    bool number = (id == TYPE_DOUBLE || id == TYPE_FLOAT) && text[strspn(text, "0123456789+-.eE")] == 0;
+    bool truth = id == TYPE_BOOLEAN && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0);
+    buffer_clear(out);
+    buffer_text(out, "{");
+    json_write_string(out, field->name, strlen(field->name));
+    buffer_text(out, ":");
+    if (number || truth)
+        buffer_text(out, text);
+    else
+        json_write_string(out, text, strlen(text));
+    buffer_text(out, "}");
+}
+
+/* Texts as values of the column are written. What no value can be is a mistake, and not nobody's. */
+static int read_values(struct job *job, struct error *error)
+{
+    const struct field *field = &plan_events(job->plan)->fields[job->column];
+    struct schema *schema = schema_new(0);
+    struct json_rows *rows = NULL;
+    struct table value = {0};
+    struct buffer object;
+    char type[LIMIT_NAME];
+    int rc = schema ? schema_add(schema, field->name, field->type, error)
+                    : error_set(error, CODE_MEMORY, "no memory for the ids");
+    if (rc == OK)
+        rc = json_rows_new(schema, TIME_UNIT_NONE, &rows, error);
+    if (rc == OK)
+        rc = table_init(&value, schema, error);
+    buffer_init(&object, LIMIT_JSON_LINE);
+    for (size_t i = 0; rc == OK && i < job->n_texts; i++) {
+        table_clear(&value);
+        put_object(field, job->texts[i], &object);
+        if (object.failed || json_rows_parse(rows, object.data, object.size, &value, NULL) != OK ||
+            column_is_null(&value.columns[0], 0)) {
+            bool secret = field->roles & ROLE_SECRET;
+            rc = error_set(error, CODE_USAGE, "%s is %s, and %s%.64s%s is no value of that", field->name,
+                           type_text(&field->type, type, sizeof type), secret ? "what is given" : "'",
+                           secret ? "" : job->texts[i], secret ? "" : "'");
+            break;
+        }
+        const char *text = text_of(job, &value.columns[0], &field->type, 0);
+        char *copy = memory_text(text, strlen(text));
+        free(job->texts[i]);
+        job->texts[i] = copy;
+        rc = copy ? OK : error_set(error, CODE_MEMORY, "no memory for the ids");
+    }
+    buffer_done(&object);
+    table_done(&value);
+    json_rows_free(rows);
+    schema_unref(schema);
+    return rc;
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void drop_repeated(struct job *job)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < job->n_texts; i++)
+        if (n && strcmp(job->texts[n - 1], job->texts[i]) == 0)
+            free(job->texts[i]);
+        else
+            job->texts[n++] = job->texts[i];
+    job->n_texts = n;
 }
 
 static int read_asked(struct job *job, struct error *error)
@@ -99,35 +184,19 @@ static int read_asked(struct job *job, struct error *error)
         rc = read_ids(job, file, error);
     if (rc == OK && where)
         rc = read_where(job, where, error);
+    if (rc == OK)
+        rc = read_values(job, error);
     if (rc != OK)
         return rc;
     job->name = plan_events(job->plan)->fields[job->column].name;
     if (job->n_texts)
         qsort(job->texts, job->n_texts, sizeof *job->texts, by_text);
+    drop_repeated(job);
     job->met = memory_new(job->n_texts + 1, sizeof *job->met);
     return job->met ? OK : error_set(error, CODE_MEMORY, "no memory for the ids");
 }
 
 /* ---- what there is ---- */
-
-/* As it is written on the command line: texts without quotes. */
-static const char *text_of(struct job *job, const struct table *events, int64_t i)
-{
-    const struct column *column = &events->columns[job->column];
-    const struct type *type = &events->schema->fields[job->column].type;
-    buffer_clear(&job->text);
-    json_write_value(column, type, i, &job->text);
-    if (job->text.size >= 2 && job->text.data[0] == '"') {
-        bool plain = type->id != TYPE_VARCHAR && type->id != TYPE_ENUM;
-        size_t size = job->text.size - 2;
-        const char *text = plain ? job->text.data + 1 : column_text(column, i, &size);
-        char *copy = memory_text(text, size);
-        buffer_clear(&job->text);
-        buffer_text(&job->text, copy ? copy : "");
-        free(copy);
-    }
-    return job->text.data ? job->text.data : "";
-}
 
 static int match(void *context, const struct durable_then *then, uint64_t seq, const struct table *events,
                  const struct decisions *decisions, struct error *error)
@@ -142,7 +211,8 @@ static int match(void *context, const struct durable_then *then, uint64_t seq, c
     for (int64_t i = 0; i < events->length; i++) {
         if (column_is_null(&events->columns[job->column], i))
             continue;
-        const char *text = text_of(job, events, i);
+        const char *text =
+            text_of(job, &events->columns[job->column], &events->schema->fields[job->column].type, i);
         char **found = bsearch(&text, job->texts, job->n_texts, sizeof *job->texts, by_text);
         if (!found)
             continue;
@@ -198,17 +268,18 @@ static size_t count_unknown(const struct job *job)
     return unknown;
 }
 
-static void print_json(const struct job *job, const struct durable_erased *erased, uint64_t segments,
-                       bool waits)
+/* events: that there are. */
+static void print_json(const struct job *job, uint64_t events, const struct durable_erased *erased,
+                       uint64_t segments, bool waits)
 {
     struct buffer line;
     const struct schema *features = plan_features(job->plan);
     bool first = true;
     buffer_init(&line, LIMIT_JSON_LINE);
     buffer_format(&line,
-                  "{\"events\":%zu,\"unknown\":%zu,\"erased\":%" PRIu64 ",\"segments\":%" PRIu64
+                  "{\"events\":%" PRIu64 ",\"unknown\":%zu,\"erased\":%" PRIu64 ",\"segments\":%" PRIu64
                   ",\"carried_out\":%s,\"traces\":[",
-                  job->n_seqs, count_unknown(job), erased->events, segments, waits ? "false" : "true");
+                  events, count_unknown(job), erased->events, segments, waits ? "false" : "true");
     for (int f = 0; f < features->n; f++)
         if (job->traces[f]) {
             buffer_text(&line, first ? "" : ",");
@@ -256,7 +327,7 @@ static int erase(struct job *job, struct error *error)
     if (rc != OK)
         return rc;
     if (argument_flag(job->arguments, "json"))
-        print_json(job, &erased, segments, waits);
+        print_json(job, job->n_seqs, &erased, segments, waits);
     else
         print_text(job, &erased, segments, waits);
     return OK;
@@ -265,6 +336,7 @@ static int erase(struct job *job, struct error *error)
 static int find_and_erase(struct job *job, struct error *error)
 {
     struct durable_erased none = {.events = 0};
+    uint64_t erasable;
     int rc = open_state(job, error);
     if (rc == OK)
         rc = read_asked(job, error);
@@ -278,10 +350,13 @@ static int find_and_erase(struct job *job, struct error *error)
         log_line(LOG_WARNING, "%zu of %zu are nobody's in this journal", count_unknown(job), job->n_texts);
     if (!argument_flag(job->arguments, "dry-run"))
         return erase(job, error);
+    rc = durable_erasable(job->durable, job->seqs, job->n_seqs, &erasable, error);
+    if (rc != OK)
+        return rc;
     if (argument_flag(job->arguments, "json"))
-        print_json(job, &none, 0, true);
+        print_json(job, erasable, &none, 0, true);
     else
-        printf("%zu events would be erased\n", job->n_seqs);
+        printf("%" PRIu64 " events would be erased\n", erasable);
     return OK;
 }
 

@@ -191,6 +191,9 @@ struct durable_erased {
 int durable_erase(struct durable *durable, const uint64_t *seqs, size_t n, struct durable_erased *ret,
                   struct error *error);
 /* Since when the oldest erasure waits to be carried out, microseconds since 1970 UTC; false: none does. */
+/* How many of these events it would erase. */
+int durable_erasable(struct durable *durable, const uint64_t *seqs, size_t n, uint64_t *ret_events,
+                     struct error *error);
 int durable_erasures_wait(struct durable *durable, bool *ret_waits, int64_t *ret_since_us,
                           struct error *error);
 /* Rewrites journal and snapshots without the events whose erasure waits. Events wait meanwhile. Where it is

@@ -325,22 +325,29 @@ static int erase(struct durable *durable, const struct seqs *seqs, struct durabl
     return rc;
 }
 
+/* Those of the events that are there and were not erased before. */
+static int find_events(struct asking *asking, struct seqs *before, const uint64_t *seqs, size_t n,
+                       struct error *error)
+{
+    struct durable *durable = asking->durable;
+    struct erasing_place place = place_of(durable);
+    int rc = journal_commit(durable->journal, durable->position, error);
+    if (rc == OK)
+        rc = read_waiting(durable, before, error);
+    return rc == OK ? erasing_find(&place, seqs, n, note_found, asking, error) : rc;
+}
+
 int durable_erase(struct durable *durable, const uint64_t *seqs, size_t n, struct durable_erased *ret,
                   struct error *error)
 {
     struct seqs before = {0};
     struct asking asking = {.durable = durable, .waiting = &before};
-    struct erasing_place place = place_of(durable);
     if (durable->failed) {
         if (error)
             *error = durable->failure;
         return durable->failure.code;
     }
-    int rc = journal_commit(durable->journal, durable->position, error);
-    if (rc == OK)
-        rc = read_waiting(durable, &before, error);
-    if (rc == OK)
-        rc = erasing_find(&place, seqs, n, note_found, &asking, error);
+    int rc = find_events(&asking, &before, seqs, n, error);
     size_t events = asking.found.n;
     if (rc == OK)
         rc = find_labels(&asking, error);
@@ -348,6 +355,20 @@ int durable_erase(struct durable *durable, const uint64_t *seqs, size_t n, struc
         rc = erase(durable, &asking.found, ret, error);
     ret->events = rc == OK ? events : 0;
     ret->position = durable->position;
+    free(before.list);
+    free(asking.found.list);
+    free(asking.keys);
+    return rc;
+}
+
+int durable_erasable(struct durable *durable, const uint64_t *seqs, size_t n, uint64_t *ret_events,
+                     struct error *error)
+{
+    struct seqs before = {0};
+    struct asking asking = {.durable = durable, .waiting = &before};
+    int rc = find_events(&asking, &before, seqs, n, error);
+    if (rc == OK)
+        *ret_events = asking.found.n;
     free(before.list);
     free(asking.found.list);
     free(asking.keys);

@@ -186,3 +186,28 @@ def test_what_cannot_be_asked_for_is_said(shrike_in, project, tmp_path):
     assert "which events?" in shrike_in("erase", "--state", state, status=2).stderr
     assert "no column" in shrike_in("erase", "--state", state, "--where", "nothing=1", status=2).stderr
     assert "expected COLUMN=VALUE" in shrike_in("erase", "--state", state, "--where", "x", status=2).stderr
+
+
+def test_what_no_value_can_be_is_a_mistake(shrike_in, project, tmp_path):
+    state = tmp_path / "state"
+    take(shrike_in, state, tmp_path / "out.jsonl", "a.jsonl")
+    for where, said in [
+        ("amount=much", "amount is DOUBLE, and 'much' is no value of that"),
+        ("y=yes", "y is TINYINT, and 'yes' is no value of that"),
+        ("ts=yesterday", "ts is TIMESTAMP, and 'yesterday' is no value of that"),
+    ]:
+        assert said in shrike_in("erase", "--state", state, "--where", where, status=2).stderr
+    # However it is written.
+    words = ["erase", "--state", state, "--dry-run", "--where"]
+    assert shrike_in(*words, "amount=1.234567875e6").stdout == "1 events would be erased\n"
+    twice = shrike_in("erase", "--state", state, "--id", "nobody", "nobody", "id-1-00700", "--dry-run")
+    assert "1 of 2 are nobody's" in twice.stderr
+
+
+def test_what_is_erased_already_is_not_counted_again(shrike_in, project, tmp_path):
+    state = tmp_path / "state"
+    take(shrike_in, state, tmp_path / "out.jsonl", "a.jsonl")
+    words = ["erase", "--state", state, "--id", "id-1-00700", "id-1-00010"]
+    shrike_in(*words[:-1], "--later")
+    assert shrike_in(*words, "--dry-run").stdout == "1 events would be erased\n"
+    assert json.loads(shrike_in(*words, "--dry-run", "--json").stdout)["events"] == 1
