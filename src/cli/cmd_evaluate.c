@@ -497,6 +497,7 @@ static const struct option options[] = {
      .argument = "S",
      .maximum = 1,
      .text = "Find the lowest threshold that alerts at most that share of the rows."},
+     .with = "entity",
     {.name = "cost-false-alarm",
      .kind = OPTION_REAL,
      .argument = "X",

@@ -401,6 +401,7 @@ static const struct option options[] = {
     {.name = "follow",
      .kind = OPTION_FLAG,
      .text = "With --state: look every second whether MODEL (an alias) is another version by now, which then "
+     .with = "state",
              "takes over with the next event. Without, SIGHUP asks for that."},
     {.name = "backfill",
      .kind = OPTION_LIST,
@@ -408,10 +409,12 @@ static const struct option options[] = {
      .text =
          "With --state: take over the state of another plan. Windows that are in both plans keep what they "
          "remember; the others take past events again, from the journal, or from these files (what came "
+     .with = "state",
          "before the journal's first event) and then the journal."},
     {.name = "fsync",
      .kind = OPTION_CHOICE,
      .argument = "commit|interval|never",
+     .with = "state",
      .fallback = "commit",
      .text =
          "With --state: flush to the disk before a decision goes out, ten times a second, or when the system "
@@ -419,6 +422,7 @@ static const struct option options[] = {
     {.name = "snapshot-every",
      .kind = OPTION_SIZE,
      .argument = "SIZE",
+     .with = "state",
      .fallback = "256MiB",
      .text = "With --state: after so much journal, save what the windows remember."},
     {.name = "retain",
@@ -426,16 +430,19 @@ static const struct option options[] = {
      .argument = "SIZE",
      .fallback = "64GiB",
      .text = "With --state: keep so much journal for replay, beyond what a restart needs."},
+     .with = "state",
     {.name = "erase-within",
      .kind = OPTION_DURATION,
      .argument = "DURATION",
      .fallback = "30d",
      .text =
+     .with = "state",
          "With --state: how long after `shrike erase --later` the bytes of erased events may stay in journal "
          "and snapshots."},
     {.name = "batch",
      .kind = OPTION_INTEGER,
      .argument = "N",
+     .with = "state",
      .fallback = "1024",
      .minimum = 1,
      .maximum = LIMIT_BATCH_ROWS,

@@ -83,6 +83,7 @@ static const struct option options[] = {
      .text = "By the spans, or by chance within each class (for comparison: it looks into the future)."},
     {.name = "fraction",
      .kind = OPTION_REAL,
+     .with = "split=stratified",
      .argument = "X",
      .fallback = "0.8",
      .minimum = 0,

@@ -38,6 +38,7 @@ struct option {
     const char *text;     /* one or two sentences */
     bool required;
     double minimum, maximum; /* INTEGER and REAL, both 0 = unbounded */
+    const char *with;        /* "state", "split=stratified": what this one says nothing without; or NULL */
 };
 
 struct arguments;

@@ -216,6 +216,27 @@ static int check_complete(const struct arguments *arguments, struct error *error
     return OK;
 }
 
+/* Of words of the command line: settings and the environment may be there for other calls. */
+static int check_partners(const struct arguments *arguments, struct error *error)
+{
+    const struct command *command = arguments->command;
+    for (int i = 0; i < arguments->n_values; i++) {
+        const struct option *option = &command->options[i];
+        if (!option->with || arguments->values[i].origin != ORIGIN_FLAG)
+            continue;
+        size_t n = strcspn(option->with, "=");
+        const char *wanted = option->with[n] ? option->with + n + 1 : NULL;
+        int other = option_find(command, option->with, n);
+        assert(other >= 0);
+        const struct value *value = &arguments->values[other];
+        if (value->origin == ORIGIN_NONE ||
+            (wanted && strcmp(value->candidates[value->origin].items[0], wanted) != 0))
+            return error_set(error, CODE_USAGE, "--%s says nothing without --%.*s %s", option->name, (int)n,
+                             option->with, wanted ? wanted : command->options[other].argument);
+    }
+    return OK;
+}
+
 int arguments_parse(struct arguments *arguments, const struct command *command, int argc, char *const *argv,
                     struct error *error)
 {
@@ -238,6 +259,8 @@ int arguments_parse(struct arguments *arguments, const struct command *command, 
     }
     if (!code && !arguments->check_config)
         code = check_complete(arguments, error);
+    if (!code && !arguments->check_config)
+        code = check_partners(arguments, error);
     return code;
 }
 

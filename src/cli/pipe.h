@@ -37,17 +37,16 @@
                 "of the machine, or of the container."                                                   \
     }
 
-#define PIPE_OPTION_LABELS                                                                                  \
-    {                                                                                                       \
-        .name = "labels", .kind = OPTION_LIST, .argument = "FILE",                                          \
-        .text = "Labels that became known later: files with the plan's id, its late columns, and when each " \
-                "arrived. What the events say of late columns is not looked at then."                       \
-    },                                                                                                      \
-        {.name = "label-time",                                                                              \
-         .kind = OPTION_TEXT,                                                                               \
-         .argument = "COLUMN",                                                                              \
-         .fallback = "label_time",                                                                          \
-         .text = "The column of --labels that says when a label arrived."}
+#define PIPE_OPTION_LABELS                                                                                \
+    {.name = "labels",                                                                                    \
+     .kind = OPTION_LIST,                                                                                 \
+     .argument = "FILE",                                                                                  \
+     .text = "Labels that became known later: files with the plan's id, its late columns, and when each " \
+             "arrived. What the events say of late columns is not looked at then."},                      \
+    {                                                                                                     \
+        .name = "label-time", .kind = OPTION_TEXT, .with = "labels", .argument = "COLUMN",                \
+        .fallback = "label_time", .text = "The column of --labels that says when a label arrived."        \
+    }
 
 #define PIPE_OPTION_REGISTRY                                                              \
     {                                                                                     \

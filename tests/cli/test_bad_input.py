@@ -528,3 +528,34 @@ def test_interrupted_training_registers_nothing(binary, shrike, folder, number):
     assert shrike("models", "list", "--json", check=True).stdout == listed
     assert not (folder / "models/m/2").exists()
     assert shrike("models", "show", "models:/m/1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "verb, option, partner",
+    [
+        ("run m --source a.jsonl --sink -", option, "--state DIR")
+        for option in [
+            "--dedupe 1d",
+            "--follow",
+            "--backfill journal",
+            "--fsync never",
+            "--snapshot-every 1MiB",
+            "--retain 1MiB",
+            "--erase-within 1d",
+        ]
+    ]
+    + [
+        ("run m --source a.jsonl --sink -", "--label-time t", "--labels FILE"),
+        ("score m --in a.jsonl --out -", "--label-time t", "--labels FILE"),
+        ("features p.sql --in a.jsonl --out -", "--label-time t", "--labels FILE"),
+        ("evaluate m --in a.jsonl --test 2024-01-01..2024-01-02", "--label-time t", "--labels FILE"),
+        ("evaluate m --in a.jsonl --test 2024-01-01..2024-01-02", "--top-k 3", "--entity COLUMN"),
+        ("train --name n --plan p.sql --in a.jsonl", "--label-time t", "--labels FILE"),
+        ("train --name n --plan p.sql --in a.jsonl", "--fraction 0.5", "--split stratified"),
+        ("train --name n --plan p.sql --in a.jsonl --split time", "--fraction 0.5", "--split stratified"),
+    ],
+)
+def test_an_option_names_the_one_that_it_needs(shrike, verb, option, partner):
+    result = shrike(*verb.split(), *option.split())
+    assert result.returncode == USAGE
+    assert f"{option.split()[0]} says nothing without {partner}" in result.stderr
