@@ -501,7 +501,7 @@ static void report(const char *directory, const struct durable_recovery *recover
         log_line(LOG_INFO, "%s: another plan from now on; %d groups of windows stayed, %d were filled",
                  directory, recovery->kept, recovery->filled);
     else if (recovery->switched)
-        log_line(LOG_INFO, "%s: another version decides from now on", directory);
+        log_line(LOG_INFO, "%s: %s", directory, recovery->change);
     if (recovery->from_files && recovery->files_reach)
         log_line(LOG_INFO, "%s: %llu events of --backfill, up to the first of the journal", directory,
                  (unsigned long long)recovery->from_files);

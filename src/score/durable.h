@@ -90,7 +90,8 @@ struct durable_recovery {
     uint64_t decided_again; /* of them, those whose decisions were not on the disk */
     int64_t ids_us;         /* how long ids are known; 0: they are not looked at */
     int64_t ids_were_us;    /* before; below 0: the directory is new, or does not say */
-    bool switched;          /* another model or other rules decide from now on */
+    bool switched;          /* another model, other rules or options decide from now on */
+    char change[ERROR_MESSAGE_SIZE]; /* which, for people; "" with another plan */
     bool migrated;          /* the plan is another, too */
     int kept, filled;       /* groups of windows, where it is */
     uint64_t from_files;    /* events taken that were not in the journal */
@@ -190,10 +191,10 @@ struct durable_erased {
  * that were erased before, or that the journal does not have, are passed by. Committed when it returns. */
 int durable_erase(struct durable *durable, const uint64_t *seqs, size_t n, struct durable_erased *ret,
                   struct error *error);
-/* Since when the oldest erasure waits to be carried out, microseconds since 1970 UTC; false: none does. */
 /* How many of these events it would erase. */
 int durable_erasable(struct durable *durable, const uint64_t *seqs, size_t n, uint64_t *ret_events,
                      struct error *error);
+/* Since when the oldest erasure waits to be carried out, microseconds since 1970 UTC; false: none does. */
 int durable_erasures_wait(struct durable *durable, bool *ret_waits, int64_t *ret_since_us,
                           struct error *error);
 /* Rewrites journal and snapshots without the events whose erasure waits. Events wait meanwhile. Where it is

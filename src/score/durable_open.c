@@ -2,6 +2,8 @@
  * What a durable engine does when it opens: the directory, the newest snapshot, the journal behind it, and
  * the decisions that had not reached the disk.
  */
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,6 +244,51 @@ static int keep_version(struct durable *durable, const struct durable_version *v
     return rc;
 }
 
+static bool same_piece(struct piece a, struct piece b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* An option that is a number, where it is another now. */
+static void say_number(const char *name, double was, double is, struct buffer *out)
+{
+    double numbers[] = {is, was};
+    if (was == is || (isnan(was) && isnan(is)))
+        return;
+    buffer_format(out, "%s--%s", out->size ? ", " : "", name);
+    for (int i = 0; i < 2; i++) {
+        buffer_text(out, i ? " (before: " : " ");
+        if (isfinite(numbers[i]))
+            buffer_format(out, "%.10g", numbers[i]);
+        else
+            buffer_text(out, "none");
+    }
+    buffer_text(out, ")");
+}
+
+/* What is other than before. */
+static void say_change(const struct switch_record *was, const struct switch_record *is,
+                       char ret[ERROR_MESSAGE_SIZE])
+{
+    struct buffer options;
+    buffer_init(&options, ERROR_MESSAGE_SIZE);
+    say_number("threshold", was->threshold, is->threshold, &options);
+    say_number("explain", was->reasons, is->reasons, &options);
+    say_number("explain-from", was->explain_from, is->explain_from, &options);
+    if (!same_piece(was->rules_sql, is->rules_sql))
+        buffer_format(&options, "%s%s", options.size ? ", " : "",
+                      is->rules_sql.size == 0    ? "without the version's rules"
+                      : was->rules_sql.size == 0 ? "by the version's rules"
+                                                 : "by other rules");
+    if (same_piece(was->name, is->name) && options.size && !options.failed)
+        snprintf(ret, ERROR_MESSAGE_SIZE, "%.*s decides with other options from now on: %s",
+                 (int)is->name.size, is->name.data, options.data);
+    else
+        snprintf(ret, ERROR_MESSAGE_SIZE, "another version decides from now on: %.*s (before: %.*s)",
+                 (int)is->name.size, is->name.data, (int)was->name.size, was->name.data);
+    buffer_done(&options);
+}
+
 /* Says in the journal who decides from now on, where that has changed. */
 static int switch_version(struct durable *durable, const struct durable_version *version,
                           struct durable_recovery *recovery, struct error *error)
@@ -254,6 +301,11 @@ static int switch_version(struct durable *durable, const struct durable_version 
     free(durable->identity);
     durable->identity = identity;
     recovery->switched = durable->version > 0;
+    struct switch_record was, is;
+    durable_describe(durable, &is);
+    if (recovery->switched &&
+        record_read_switch(durable->in_force.data, durable->in_force.size, &was, NULL) == OK)
+        say_change(&was, &is, recovery->change);
     durable->version++;
     return durable_put_switch(durable, version, error);
 }

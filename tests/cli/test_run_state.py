@@ -271,7 +271,7 @@ def test_another_version_takes_over_with_the_windows_as_they_are(shrike, project
         cwd=project,
         check=True,
     )
-    assert "another version decides" in result.stderr
+    assert "another version decides from now on: models:/m/2 (before: models:/m/1)" in result.stderr
     shrike(
         "run",
         "models:/m/2",
@@ -519,3 +519,18 @@ def test_a_killed_run_says_how_long_ids_are_known(binary, project, tmp_path):
     output = again.communicate("".join(lines))[0]
     assert again.returncode == 0, output
     assert "ids are known for 2h, as it was kept" in output and "5 events were there before" in output
+
+
+def test_other_options_of_a_version_are_named(shrike, project, tmp_path):
+    words = ["--source", "a.jsonl", "--sink", tmp_path / "out.jsonl", "--state", tmp_path / "state"]
+
+    def run(*how):
+        return shrike("run", "models:/m/1", *words, *how, cwd=project, check=True).stderr
+
+    assert "decides" not in run() + run()
+    said = run("--explain", "2")
+    assert "models:/m/1 decides with other options from now on: --explain 2 (before: 3)" in said
+    said = run("--explain", "2", "--explain-from", "0.5", "--threshold", "0.25")
+    assert "--threshold 0.25 (before: " in said and "without the version's rules" in said
+    assert "--explain-from 0.5 (before: none)" in said and "--explain 2" not in said
+    assert "by the version's rules" in run("--explain", "2", "--explain-from", "0.5")
