@@ -172,7 +172,8 @@ static int read_amounts(struct task *task, struct error *error)
                                      .n_paths = task->input.n_paths,
                                      .columns = schema,
                                      .time_unit = task->input.time_unit,
-                                     .threads = task->input.threads};
+                                     .threads = task->input.threads,
+                                     .lacks = dataset_warn_lacks};
     if (!rc)
         rc = reader_open(&options, &reader, error);
     if (!rc)

@@ -13,6 +13,7 @@
 #include "cli/run_follow.h"
 #include "cli/run_state.h"
 #include "cli/scored.h"
+#include "score/dataset.h"
 #include "table/json_rows.h"
 
 struct job {
@@ -191,7 +192,8 @@ static int read_all(struct job *job, struct error *error)
     struct reader_options from = {.columns = plan_events(job->scorer.version.plan),
                                   .time_unit = pipe_time_unit(job->arguments),
                                   .batch_rows = argument_integer(job->arguments, "batch"),
-                                  .threads = 1};
+                                  .threads = 1,
+                                  .lacks = dataset_warn_lacks};
     struct reader *reader;
     struct table events = {0};
     struct progress progress;

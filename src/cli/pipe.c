@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/ram.h"
+#include "score/dataset.h"
 
 int pipe_threads(const struct arguments *arguments)
 {
@@ -32,8 +33,10 @@ enum time_unit pipe_time_unit(const struct arguments *arguments)
 static int open_reader(const struct arguments *arguments, struct schema *columns, int threads,
                        struct reader **ret, struct error *error)
 {
-    struct reader_options options = {
-        .columns = columns, .time_unit = pipe_time_unit(arguments), .threads = threads};
+    struct reader_options options = {.columns = columns,
+                                     .time_unit = pipe_time_unit(arguments),
+                                     .threads = threads,
+                                     .lacks = dataset_warn_lacks};
     options.paths = argument_list(arguments, "in", &options.n_paths);
     return reader_open(&options, ret, error);
 }

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "cli/pipe.h"
+#include "score/dataset.h"
 
 /* ---- past events ---- */
 
@@ -22,7 +23,8 @@ static int next_events(void *context, struct table *ret, struct error *error)
         struct reader_options from = {.columns = backfill->events,
                                       .time_unit = pipe_time_unit(backfill->arguments),
                                       .batch_rows = 8192,
-                                      .threads = 1};
+                                      .threads = 1,
+                                      .lacks = dataset_warn_lacks};
         from.paths = argument_list(backfill->arguments, "backfill", &from.n_paths);
         int rc = reader_open(&from, &backfill->reader, error);
         if (rc != OK)

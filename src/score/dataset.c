@@ -210,6 +210,16 @@ static int take_events(struct reading *reading, struct state *state, const struc
     return rc;
 }
 
+void dataset_warn_lacks(const char *path, const char *column, int64_t rows)
+{
+    if (column)
+        log_line(LOG_WARNING, "%s: none of the first %lld events has %s: it is NULL", path, (long long)rows,
+                 column);
+    else
+        log_line(LOG_WARNING, "%s: none of the first %lld events has any column of the plan: all are NULL",
+                 path, (long long)rows);
+}
+
 static int read_rows(struct reading *reading, struct error *error)
 {
     const struct dataset_options *o = reading->options;
@@ -217,7 +227,8 @@ static int read_rows(struct reading *reading, struct error *error)
                                   .n_paths = o->n_paths,
                                   .columns = plan_events(reading->plan),
                                   .time_unit = o->time_unit,
-                                  .threads = o->threads};
+                                  .threads = o->threads,
+                                  .lacks = dataset_warn_lacks};
     struct state_options with = {.threads = o->threads, .memory = o->memory, .learns = o->labels};
     struct reader *reader = NULL;
     struct state *state = NULL;

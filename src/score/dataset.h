@@ -16,6 +16,9 @@
 #include "score/labels.h"
 #include "table/file_io.h"
 
+/* A reader_lacks: a warning. */
+void dataset_warn_lacks(const char *path, const char *column, int64_t rows);
+
 struct dataset_options {
     const char *const *paths;
     int n_paths;

@@ -187,7 +187,7 @@ static int csv_schema(struct duck *duck, const char *path, enum format format, s
         code = no_memory(error);
     for (int i = 0; coders && i < csv.n; i++)
         coders[i].plain = true;
-    struct source_options options = {texts, TIME_UNIT_NONE, LIMIT_BATCH_ROWS, duck, coders, 0};
+    struct source_options options = {texts, TIME_UNIT_NONE, LIMIT_BATCH_ROWS, duck, coders, NULL, 0};
     if (code == OK)
         code = table_init(&table, texts, error);
     if (code == OK)

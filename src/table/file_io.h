@@ -17,6 +17,10 @@
 
 enum time_unit { TIME_UNIT_NONE, TIME_UNIT_S, TIME_UNIT_MS, TIME_UNIT_US };
 
+/* A column that none of the first so many rows of a file of JSON lines has, and that is NULL therefore; NULL:
+ * they have no column at all. Columns that may be absent are passed by. From the reader's own thread, too. */
+typedef void reader_lacks(const char *path, const char *column, int64_t rows);
+
 struct reader;
 struct reader_options {
     const char *const *paths;
@@ -28,6 +32,7 @@ struct reader_options {
     enum time_unit time_unit; /* what integers mean that go into a TIMESTAMP; NONE: refused with a hint */
     int64_t batch_rows;       /* 0 = LIMIT_BATCH_ROWS */
     int threads;              /* above 1: files are read ahead by a thread of the reader's own; 0 = 1 */
+    reader_lacks *lacks;      /* or NULL */
 };
 
 /* Opens and checks all files: missing file, missing column (the error lists what there is), wrong type, empty

@@ -325,6 +325,7 @@ int reader_open(const struct reader_options *options, struct reader **ret, struc
         return error_set(error, CODE_MEMORY, "no memory for reading");
     reader->shared.batch_rows = options->batch_rows > 0 ? options->batch_rows : LIMIT_BATCH_ROWS;
     reader->shared.time_unit = options->time_unit;
+    reader->shared.lacks = options->lacks;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_cond_init(&reader->changed, NULL);
     int code = prepare(reader, options, error);

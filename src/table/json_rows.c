@@ -24,6 +24,7 @@ struct json_rows {
     int *order;
     int *slots;
     size_t n_slots;
+    bool *seen;          /* by any line: one per column */
     yyjson_val **values; /* of the line: one per column */
     char *text;
     size_t text_capacity;
@@ -73,7 +74,8 @@ int json_rows_new(struct schema *schema, enum time_unit time_unit, struct json_r
     rows->order = memory_new(n, sizeof *rows->order);
     rows->slots = memory_new(rows->n_slots, sizeof *rows->slots);
     rows->values = memory_new(n, sizeof(yyjson_val *));
-    if (!rows->name_sizes || !rows->order || !rows->slots || !rows->values) {
+    rows->seen = memory_new(n, sizeof *rows->seen);
+    if (!rows->seen || !rows->name_sizes || !rows->order || !rows->slots || !rows->values) {
         json_rows_free(rows);
         return error_set(error, CODE_MEMORY, "no memory for JSON rows");
     }
@@ -99,6 +101,7 @@ void json_rows_free(struct json_rows *rows)
     free(rows->order);
     free(rows->slots);
     free(rows->values);
+    free(rows->seen);
     free(rows->text);
     free(rows->pool);
     free(rows);
@@ -107,6 +110,11 @@ void json_rows_free(struct json_rows *rows)
 int64_t json_rows_unknown_enums(const struct json_rows *rows)
 {
     return rows->unknown_enums;
+}
+
+bool json_rows_seen(const struct json_rows *rows, int column)
+{
+    return rows->seen[column];
 }
 
 /* Parses the line into rows->values. */
@@ -146,8 +154,10 @@ static int read_object(struct json_rows *rows, const char *line, size_t size, st
             if (column >= 0 && i < (size_t)rows->schema->n)
                 rows->order[i] = column;
         }
-        if (column >= 0)
+        if (column >= 0) {
             rows->values[column] = value;
+            rows->seen[column] = true;
+        }
     }
     return OK;
 }

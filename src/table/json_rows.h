@@ -21,6 +21,8 @@ int json_rows_new(struct schema *schema, enum time_unit time_unit, struct json_r
 void json_rows_free(struct json_rows *rows); /* takes NULL */
 /* How many texts so far were not among their ENUM's values and became NULL. */
 int64_t json_rows_unknown_enums(const struct json_rows *rows);
+/* Has any line so far had this column as a key? */
+bool json_rows_seen(const struct json_rows *rows, int column);
 
 /* Parses one object and appends a row to the table, or leaves the table as it was and says what is wrong (the
  * error's column is the byte in the line where the JSON breaks). A value of the wrong type names its key; the

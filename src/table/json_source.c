@@ -20,6 +20,7 @@ struct json_source {
     char *path;
     int fd;
     bool standard, ended;
+    bool looked;   /* which columns the first rows have */
     bool skipping; /* within a line that was too long and is refused already */
     char *buffer;
     size_t start, end; /* bytes [start, end) of the buffer are read but not parsed */
@@ -106,6 +107,20 @@ static void parse_lines(struct json_source *source, struct table *table)
     }
 }
 
+/* The columns that the first rows lack. */
+static void say_lacks(const struct json_source *source, int64_t rows)
+{
+    const struct schema *schema = source->options->schema;
+    bool any = false;
+    for (int c = 0; c < schema->n; c++)
+        any |= json_rows_seen(source->rows, c);
+    if (!any)
+        source->options->lacks(source->path, NULL, rows);
+    for (int c = 0; any && c < schema->n; c++)
+        if (!schema->fields[c].optional && !json_rows_seen(source->rows, c))
+            source->options->lacks(source->path, schema->fields[c].name, rows);
+}
+
 static int json_source_next(struct source *base, struct table *table, struct error *error)
 {
     struct json_source *source = (struct json_source *)base;
@@ -118,6 +133,9 @@ static int json_source_next(struct source *base, struct table *table, struct err
             break;
         code = fill(source, error);
     }
+    if (table->length && !source->looked && source->options->lacks)
+        say_lacks(source, table->length);
+    source->looked |= table->length > 0;
     source->options->unknown_enums += json_rows_unknown_enums(source->rows) - unknown;
     if (code == OK && source->failed && table->length == 0) {
         code = source->failed;

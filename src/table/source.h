@@ -21,6 +21,7 @@ struct source_options {
     int64_t batch_rows;
     struct duck *duck;     /* NULL where every file is JSON */
     struct coder *coders;  /* one per column: the dictionaries of VARCHAR columns, kept over all files */
+    reader_lacks *lacks;   /* or NULL */
     int64_t unknown_enums; /* counted here */
 };
 

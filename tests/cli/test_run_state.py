@@ -534,3 +534,23 @@ def test_other_options_of_a_version_are_named(shrike, project, tmp_path):
     assert "--threshold 0.25 (before: " in said and "without the version's rules" in said
     assert "--explain-from 0.5 (before: none)" in said and "--explain 2" not in said
     assert "by the version's rules" in run("--explain", "2", "--explain-from", "0.5")
+
+
+def test_a_column_that_no_line_has_is_pointed_at(shrike, project, tmp_path):
+    lines = (project / "a.jsonl").read_text().splitlines()[:50]
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        del event["shop"], event["y"]
+    events[0]["card"] = None
+    (tmp_path / "bare.jsonl").write_text("\n".join(map(json.dumps, events)) + "\n")
+    (tmp_path / "wrong.jsonl").write_text('{"name": "x"}\n' * 50)
+    run = ["run", "models:/m/1", "--sink", "-", "--source"]
+    said = shrike(*run, tmp_path / "bare.jsonl", cwd=project, check=True).stderr
+    # A label may be absent, and a key that is null is there.
+    assert said.count("it is NULL") == 1
+    assert "bare.jsonl: none of the first 50 events has shop: it is NULL" in said
+    said = shrike(*run, tmp_path / "wrong.jsonl", cwd=project, check=True).stderr
+    assert said.count("none of the first 50 events has any column of the plan") == 1
+    features = ["features", "plan.sql", "--out", "-", "--in", tmp_path / "bare.jsonl"]
+    assert "none of the first 50 events has shop" in shrike(*features, cwd=project, check=True).stderr
+    assert "none of the first" not in shrike(*run, "a.jsonl", cwd=project, check=True).stderr
