@@ -26,6 +26,7 @@ struct job {
     struct run_state *state; /* NULL without --state */
     char source[4096];       /* as the state knows the file at hand; "": it has no positions */
     int64_t rows, taken;     /* of it: read so far; taken before this run */
+    struct state_counters before; /* as other runs have left them */
 };
 
 /* Decisions of a batch, a line each. To standard output they go at once; a file is written through its
@@ -280,6 +281,10 @@ static void print_summary(const struct job *job)
     struct state_counters counters;
     int64_t repeated = job->state ? run_state_repeated(job->state) : 0;
     state_counters(engine_state(job->scorer.engine), &counters);
+    counters.events -= job->before.events;
+    counters.filtered -= job->before.filtered;
+    counters.too_late -= job->before.too_late;
+    counters.ahead -= job->before.ahead;
     log_line(LOG_INFO,
              "%lld events scored, %lld set aside, %lld too late for the windows, %lld ahead of time",
              (long long)(job->seq - counters.filtered - repeated), (long long)job->dead,
@@ -347,6 +352,7 @@ static int run(const struct arguments *arguments, struct error *error)
     if (rc == OK)
         rc = open_engine(&job, error);
     if (rc == OK) {
+        state_counters(engine_state(job.scorer.engine), &job.before);
         rc = open_files(&job, error);
         if (rc == OK) {
             rc = read_all(&job, error);
@@ -395,6 +401,7 @@ static const struct option options[] = {
          "however it ended. Each decision is in a sink file once."},
     {.name = "dedupe",
      .kind = OPTION_DURATION,
+     .with = "state",
      .argument = "DURATION",
      .text =
          "With --state: know the ids (PRIMARY KEY) of events for so long. One that comes again has its first "
@@ -402,49 +409,48 @@ static const struct option options[] = {
          "was kept; a new one knows them for the longest delay of a late column, or a day."},
     {.name = "follow",
      .kind = OPTION_FLAG,
-     .text = "With --state: look every second whether MODEL (an alias) is another version by now, which then "
      .with = "state",
+     .text = "With --state: look every second whether MODEL (an alias) is another version by now, which then "
              "takes over with the next event. Without, SIGHUP asks for that."},
     {.name = "backfill",
      .kind = OPTION_LIST,
+     .with = "state",
      .argument = "journal|FILE",
      .text =
          "With --state: take over the state of another plan. Windows that are in both plans keep what they "
          "remember; the others take past events again, from the journal, or from these files (what came "
-     .with = "state",
          "before the journal's first event) and then the journal."},
     {.name = "fsync",
      .kind = OPTION_CHOICE,
-     .argument = "commit|interval|never",
      .with = "state",
+     .argument = "commit|interval|never",
      .fallback = "commit",
      .text =
          "With --state: flush to the disk before a decision goes out, ten times a second, or when the system "
          "likes. What is not flushed is lost when the power fails, not when the program ends."},
     {.name = "snapshot-every",
      .kind = OPTION_SIZE,
-     .argument = "SIZE",
      .with = "state",
+     .argument = "SIZE",
      .fallback = "256MiB",
      .text = "With --state: after so much journal, save what the windows remember."},
     {.name = "retain",
      .kind = OPTION_SIZE,
+     .with = "state",
      .argument = "SIZE",
      .fallback = "64GiB",
      .text = "With --state: keep so much journal for replay, beyond what a restart needs."},
-     .with = "state",
     {.name = "erase-within",
      .kind = OPTION_DURATION,
+     .with = "state",
      .argument = "DURATION",
      .fallback = "30d",
      .text =
-     .with = "state",
          "With --state: how long after `shrike erase --later` the bytes of erased events may stay in journal "
          "and snapshots."},
     {.name = "batch",
      .kind = OPTION_INTEGER,
      .argument = "N",
-     .with = "state",
      .fallback = "1024",
      .minimum = 1,
      .maximum = LIMIT_BATCH_ROWS,

@@ -536,6 +536,21 @@ def test_other_options_of_a_version_are_named(shrike, project, tmp_path):
     assert "by the version's rules" in run("--explain", "2", "--explain-from", "0.5")
 
 
+def test_what_was_too_late_is_counted_by_run(shrike, project, tmp_path):
+    lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:200]
+    first = json.loads(lines[0])
+    late = [json.dumps({**first, "id": 900 + i, "ts": "2024-02-01T00:00:00"}) for i in range(3)]
+    words = ["run", "models:/m/1", "--source", "-", "--sink", tmp_path / "out.jsonl"]
+    words += ["--state", tmp_path / "state"]
+
+    def run(text):
+        return shrike(*words, input=text, cwd=project, check=True).stderr
+
+    assert "200 events scored, 0 set aside, 0 too late" in run("".join(lines))
+    assert "3 events scored, 0 set aside, 3 too late" in run("\n".join(late))
+    assert "0 events scored, 0 set aside, 0 too late" in run("\n".join(late))
+
+
 def test_a_column_that_no_line_has_is_pointed_at(shrike, project, tmp_path):
     lines = (project / "a.jsonl").read_text().splitlines()[:50]
     events = [json.loads(line) for line in lines]
