@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/parallel.h"
 #include "cli/commands.h"
 #include "cli/evaluate_text.h"
@@ -36,7 +37,8 @@ struct task {
     struct report_driver *drivers;
     struct report *report;
     char title[LIMIT_NAME + 32], kind[64], training[2 * UNITS_TEXT_SIZE + 4];
-    bool steps; /* event times are integer steps */
+    struct span trained; /* the same; empty where the manifest does not say */
+    bool steps;          /* event times are integer steps */
 };
 
 /* ---- times ---- */
@@ -63,6 +65,7 @@ static bool find_training(struct task *task, int64_t *ret_from)
                  report_time_text(task->steps, span.from_us, text[0]),
                  report_time_text(task->steps, span.to_us, text[1]));
         *ret_from = span.from_us;
+        task->trained = span;
     }
     yyjson_doc_free(doc);
     return found;
@@ -102,6 +105,28 @@ static int read_times(struct task *task, struct error *error)
             "the model's manifest names no training span: --train-start says from when on frauds count as "
             "known cases, --keep-known removes none");
     return OK;
+}
+
+/* A model knows the answers of its training rows. */
+static void warn_of_overlap(const struct task *task)
+{
+    const struct span *test = &task->options.test, *trained = &task->trained;
+    if (test->from_us < trained->to_us && trained->from_us < test->to_us)
+        log_line(LOG_WARNING,
+                 "--test %s overlaps the span that the model was trained on (%s): figures look better than "
+                 "they are; test on events behind that",
+                 argument_text(task->arguments, "test"), task->training);
+}
+
+static int check_report(const struct arguments *arguments, struct error *error)
+{
+    const char *path = argument_text(arguments, "report"), *ending = path ? strrchr(path, '.') : NULL;
+    if (!path || (ending && (strcmp(ending, ".html") == 0 || strcmp(ending, ".htm") == 0)))
+        return OK;
+    return error_set(error, CODE_USAGE,
+                     "--report %s: a report is one HTML file, and its name must end in .html; --json prints "
+                     "the same for programs",
+                     path);
 }
 
 /* ---- rows ---- */
@@ -399,8 +424,11 @@ static void task_done(struct task *task)
 static int evaluate(struct task *task, struct error *error)
 {
     const struct arguments *arguments = task->arguments;
-    int rc = version_open(argument_positional(arguments, 0), argument_text(arguments, "registry"),
-                          &task->version, error);
+    int rc = check_report(arguments, error);
+    if (rc)
+        return rc;
+    rc = version_open(argument_positional(arguments, 0), argument_text(arguments, "registry"), &task->version,
+                      error);
     if (rc)
         return rc;
     const struct plan *plan = task->version.plan;
@@ -410,6 +438,8 @@ static int evaluate(struct task *task, struct error *error)
     task->options.top_k = (int)argument_integer(arguments, "top-k");
     task->options.day_us = task->steps ? 1 : DAY_US;
     rc = read_times(task, error);
+    if (!rc)
+        warn_of_overlap(task);
     if (!rc)
         rc = read_rows(task, error);
     if (!rc)
@@ -467,6 +497,7 @@ static const struct option options[] = {
      .text = "What a fraud compromises, as customer_id: known cases are removed and precision@k is counted."},
     {.name = "top-k",
      .kind = OPTION_INTEGER,
+     .with = "entity",
      .argument = "K",
      .fallback = "100",
      .minimum = 1,
@@ -498,7 +529,6 @@ static const struct option options[] = {
      .argument = "S",
      .maximum = 1,
      .text = "Find the lowest threshold that alerts at most that share of the rows."},
-     .with = "entity",
     {.name = "cost-false-alarm",
      .kind = OPTION_REAL,
      .argument = "X",

@@ -288,6 +288,8 @@ def test_drivers(fraud):
         (["--test", TEST, "--cost-missed", "1"], 2, "--cost-false-alarm"),
         (["--test", TEST, "--precision", "1.5"], 2, "precision"),
         (["--test", TEST, "--report", "nowhere/report.html"], 5, "nowhere"),
+        (["--test", TEST, "--report", "report.pdf"], 2, "its name must end in .html"),
+        (["--test", TEST, "--report", "report"], 2, "its name must end in .html"),
         ([], 2, "--test"),
     ],
 )
@@ -438,3 +440,10 @@ def test_published_figures(shrike, root, data, name, arguments, published, toler
     figures = [answer["metrics"][key] for key in ("auc", "average_precision", "precision_at_k")]
     for figure, expected in zip(figures, published):
         assert math.isclose(round(figure, 3), expected, abs_tol=tolerance + 1e-9)
+
+
+def test_a_span_that_the_model_was_trained_on_is_pointed_at(fraud):
+    words = ["evaluate", "models:/fraud/1", "--in", "payments.parquet"]
+    said = fraud(*words, "--test", "2018-05-19..2018-05-22").stderr
+    assert "overlaps the span that the model was trained on (2018-05-10" in said
+    assert "overlaps" not in fraud(*words, "--test", "2018-05-20..2018-05-22").stderr
