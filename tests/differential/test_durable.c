@@ -251,13 +251,15 @@ struct world {
 static int start(struct world *world, struct durable **ret, struct error *error)
 {
     struct durable_version version = {plan, model, rules, "models:/test/1", "identity", NULL};
+    /* A state that has events says itself for how long ids are known. */
+    bool says = world->acknowledged > 0 && random_below(&world->random, 2) == 0;
     struct durable_options options = {.io = crash_disk_io(world->disk),
                                       .directory = "/state",
                                       .engine = engine_options(1 + (int)random_below(&world->random, 2)),
                                       .segment_bytes = 20000,
                                       .snapshot_bytes = 1 + (uint64_t)random_below(&world->random, 20000),
                                       .retain_bytes = 1 << 30,
-                                      .dedupe_us = INT64_C(1) << 50,
+                                      .dedupe_us = says ? -1 : INT64_C(1) << 50,
                                       .in_process = true};
     struct durable_recovery recovery;
     int rc = durable_open(&version, &options, ret, &recovery, error);
