@@ -115,6 +115,37 @@ static void late_and_ids(void **state)
     plan_unref(plan);
 }
 
+static void how_long_ids_are_known(void **state)
+{
+    (void)state;
+    static const char hour[] = "SELECT count(*) OVER (ORDER BY s RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND "
+                               "CURRENT ROW) AS a FROM t";
+    static const char steps[] =
+        "SELECT count(*) OVER (ORDER BY s RANGE BETWEEN 24 PRECEDING AND CURRENT ROW) AS a FROM t";
+    static const char late[] = "COMMENT ON COLUMN t.y IS 'shrike: label, late after=%s'; ";
+    static const struct {
+        const char *id, *time, *after, *select;
+        int64_t known;
+    } cases[] = {
+        {"PRIMARY KEY", "TIMESTAMP", NULL, hour, DAY_US},
+        {"PRIMARY KEY", "TIMESTAMP", "2 hours", hour, 2 * HOUR_US},
+        {"", "TIMESTAMP", "2 hours", hour, 0},
+        {"PRIMARY KEY", "BIGINT", "48 steps", steps, 48},
+        {"PRIMARY KEY", "BIGINT", NULL, steps, 0},
+        {"PRIMARY KEY", "BIGINT", NULL, "SELECT y AS a FROM t", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[1024], comment[256] = "";
+        if (cases[i].after)
+            snprintf(comment, sizeof comment, late, cases[i].after);
+        snprintf(sql, sizeof sql, "CREATE TABLE t (id BIGINT %s, s %s, y TINYINT DEFAULT 0); %s%s",
+                 cases[i].id, cases[i].time, comment, cases[i].select);
+        struct plan *plan = compile(sql);
+        assert_int_equal(plan_dedupe(plan), cases[i].known);
+        plan_unref(plan);
+    }
+}
+
 static void what_stays(void **state)
 {
     (void)state;
@@ -229,11 +260,9 @@ static void estimate_is_what_is_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_and_users),
-        cmocka_unit_test(late_and_ids),
-        cmocka_unit_test(what_stays),
-        cmocka_unit_test(keys_have_counts),
-        cmocka_unit_test(estimate_is_what_is_taken),
+        cmocka_unit_test(windows_and_users),      cmocka_unit_test(late_and_ids),
+        cmocka_unit_test(how_long_ids_are_known), cmocka_unit_test(what_stays),
+        cmocka_unit_test(keys_have_counts),       cmocka_unit_test(estimate_is_what_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
