@@ -6,9 +6,9 @@
 
 #include "base/pages.h"
 
-/* What may lie idle: an eighth of what is in use, and a little in any case; beyond LOOSE_SHARE, and a slab of
- * each size, blocks are moved together. */
-enum { IDLE_SHARE = 8, IDLE_LEAST = 1 << 20, LOOSE_SHARE = 24, LITTLE = 1 << 17 };
+/* What may lie idle: a sixteenth of what is in use, and a little in any case; beyond LOOSE_SHARE, and a slab
+ * of each size, blocks are moved together. */
+enum { IDLE_SHARE = 16, IDLE_LEAST = 1 << 20, LOOSE_SHARE = 24, LITTLE = 1 << 17 };
 
 /* Under the address sanitizer what is not in use may not be touched, nor what lies between two blocks. */
 #if defined(__SANITIZE_ADDRESS__)
