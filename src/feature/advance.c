@@ -25,12 +25,11 @@ static bool run_distinct(struct share *share, const struct accumulator *accumula
     return fine;
 }
 
-static void run_linked(const struct accumulator *accumulator, int64_t *live, const char *event,
-                       struct reach reach, int sign)
+static void run_linked(const struct layout *layout, const struct accumulator *accumulator,
+                       const struct entity *entity, int64_t *live, struct reach reach, int sign)
 {
-    struct link link;
-    memcpy(&link, event + accumulator->link, sizeof link);
-    *live += link_is_alone(link, reach) ? sign : 0;
+    const struct linked *linked = &layout->linked[accumulator->linked];
+    *live += recent_is_alone(layout, linked, entity, reach) ? sign : 0;
 }
 
 /* Adds (sign 1) or removes (-1) an event's value; `base` is the entity, or share->alone. reach: of the frame
@@ -64,7 +63,7 @@ INLINE bool run_one(struct share *share, const struct accumulator *accumulator, 
         return sign > 0 ? exact_squares_add((struct exact_squares *)to, pack_real(at, accumulator->pack))
                         : exact_squares_remove((struct exact_squares *)to, pack_real(at, accumulator->pack));
     case ACCUMULATE_LINKED:
-        run_linked(accumulator, (int64_t *)to, event, reach, sign);
+        run_linked(share->layout, accumulator, entity, (int64_t *)to, reach, sign);
         return true;
     default:
         return run_distinct(share, accumulator, entity, (int64_t *)to, event, sign);
@@ -95,7 +94,7 @@ bool frame_run(struct share *share, const struct layout_frame *frame, struct ent
 bool accumulator_run(struct share *share, const struct accumulator *accumulator, struct entity *entity,
                      char *base, const char *event, int sign)
 {
-    return run_one(share, accumulator, entity, base, event, (struct reach){0, 1}, sign);
+    return run_one(share, accumulator, entity, base, event, (struct reach){0, 0, 1}, sign);
 }
 
 /* An event passes the high cursor of an end: every frame with that end gains it. */
@@ -108,7 +107,7 @@ static bool feed(struct share *share, const struct layout_end *end, struct entit
     bool fine = true;
     for (int i = end->first; i < end->last; i++) {
         const struct accumulator *accumulator = &layout->accumulators[i];
-        struct reach reach = {position - lows[accumulator->frame], 1};
+        struct reach reach = {position, position - lows[accumulator->frame], 1};
         if (marks >> accumulator->slot & 1)
             fine &= run_one(share, accumulator, entity, (char *)entity, event, reach, 1);
     }
@@ -238,7 +237,7 @@ INLINE bool drop_until(struct share *share, const struct layout_frame *frame, st
         if (event_time(event) >= oldest)
             break;
         if (run == RUN_ANYTHING)
-            fine &= run_frame(share, frame, entity, event, (struct reach){0, end - low}, -1);
+            fine &= run_frame(share, frame, entity, event, (struct reach){low, 0, end - low}, -1);
         else if (run != RUN_NOTHING)
             fine &= drop_alike(frame->accumulators, (char *)entity, event, run);
     }

@@ -6,7 +6,13 @@ enum { PAGES_AT_ONCE = 8 /* that one call gives back */ };
 
 static size_t block_bytes(const struct deque *deque, uint32_t capacity)
 {
-    return (size_t)capacity * deque->item;
+    size_t beside = capacity > DEQUE_BARE ? (size_t)deque->beside * DEQUE_BLOCK_BESIDE : 0;
+    return capacity * (deque->item + beside);
+}
+
+static size_t page_bytes(const struct deque *deque)
+{
+    return DEQUE_PAGE * (deque->item + ((size_t)deque->beside * DEQUE_PAGE_BESIDE << deque->wide));
 }
 
 static bool is_paged(uint32_t capacity)
@@ -49,12 +55,12 @@ static uint32_t pages_used(const struct deque *deque, uint32_t end)
 
 static char *take_page(const struct deque *deque, struct pool *pool)
 {
-    return pool_take(pool, block_bytes(deque, DEQUE_PAGE));
+    return pool_take(pool, page_bytes(deque));
 }
 
 static void give_page(const struct deque *deque, char *page, struct pool *pool)
 {
-    pool_give(pool, page, block_bytes(deque, DEQUE_PAGE));
+    pool_give(pool, page, page_bytes(deque));
 }
 
 static char **take_directory(uint32_t slots, struct pool *pool)
@@ -153,6 +159,32 @@ void deque_cut(struct deque *deque, uint32_t position, uint32_t n)
     for (uint32_t p = position; n && p + n != deque->end; p++)
         memcpy(deque_at(deque, p), deque_at(deque, p + n), deque->item);
     deque->end -= n;
+}
+
+bool deque_widen(struct deque *deque, bool wide, deque_convert *convert, struct pool *pool)
+{
+    struct deque other = *deque;
+    uint32_t slots = deque->capacity / DEQUE_PAGE;
+    size_t items = (size_t)DEQUE_PAGE * deque->item;
+    char **pages = take_directory(slots, pool), **old = deque->memory;
+    other.memory = pages;
+    other.wide = wide;
+    for (uint32_t i = 0; pages && i < slots; i++) {
+        if (!old[i])
+            continue;
+        pages[i] = take_page(&other, pool);
+        if (!pages[i]) {
+            deque_free(&other, pool);
+            return false;
+        }
+        memcpy(pages[i], old[i], items);
+        convert(pages[i] + items, old[i] + items, DEQUE_PAGE * (uint32_t)deque->beside);
+    }
+    if (!pages)
+        return false;
+    deque_free(deque, pool);
+    *deque = other;
+    return true;
 }
 
 void deque_free(struct deque *deque, struct pool *pool)

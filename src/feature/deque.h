@@ -5,6 +5,11 @@
  * costs more than a few pages and a copy of the directory (8 bytes per DEQUE_PAGE items).
  *
  * Pages that were emptied are used again; shrinking gives memory back once less than a quarter is used.
+ *
+ * Behind the items of a block of more than DEQUE_BARE, or of a page, an owner may have room of his own,
+ * `beside` times 3 bytes an item of a block, 4 of a page, or 8 if the deque is wide. The deque does not look
+ * at it: it is lost with every block of another size, and does not follow items that move.
+ *
  * Threads: one owner.
  */
 #ifndef SHRIKE_FEATURE_DEQUE_H
@@ -14,12 +19,14 @@
 
 #include "feature/pool.h"
 
-enum { DEQUE_FIRST = 4, DEQUE_PAGE = 128 };
+enum { DEQUE_FIRST = 4, DEQUE_BARE = 16, DEQUE_PAGE = 128, DEQUE_BLOCK_BESIDE = 3, DEQUE_PAGE_BESIDE = 4 };
 
 struct deque {
     void *memory; /* the block or the directory */
     uint32_t first, end, capacity;
-    uint32_t item; /* bytes of one */
+    uint16_t item; /* bytes of one */
+    uint8_t beside;
+    bool wide;
 };
 
 static inline uint32_t deque_count(const struct deque *deque)
@@ -52,6 +59,10 @@ void deque_cut(struct deque *deque, uint32_t position, uint32_t n);
 void deque_give_back(struct deque *deque, struct pool *pool);
 /* Lets the pool move the block. */
 void deque_tidy(struct deque *deque, struct pool *pool);
+/* Makes pages wide, or narrow again; `convert` brings what lies beside the items of each. False: no memory,
+ * nothing changed. */
+typedef void deque_convert(char *to, const char *from, uint32_t n);
+bool deque_widen(struct deque *deque, bool wide, deque_convert *convert, struct pool *pool);
 /* Frees all memory; first and end stay. */
 void deque_free(struct deque *deque, struct pool *pool);
 

@@ -137,7 +137,7 @@ static void evict_old(struct share *share, struct entity *entity, int64_t floor)
     for (int f = 0; layout->unbounded && f < layout->n_frames; f++)
         if (layout->frames[f].unbounded)
             entity_lows(layout, entity)[f] = entity->first;
-    deque_shrink(&entity->events, &share->pool);
+    recent_shrink(layout, entity, &share->pool);
 }
 
 static inline void evict(struct share *share, struct entity *entity, int64_t floor)
@@ -169,7 +169,7 @@ static struct reach reach_of(const struct layout *layout, const struct entity *e
 {
     uint32_t low = entity_lows(layout, entity)[frame];
     uint32_t high = entity_highs(layout, entity)[layout->frames[frame].end];
-    return (struct reach){position - low, high - position};
+    return (struct reach){position, position - low, high - position};
 }
 
 /* Makes the frames, where they stand, count an event that was put at `position`. */
@@ -253,10 +253,11 @@ static void find_view(struct share *share, const struct entity *entity, const st
 
 /* Adds or removes the event at `offset` from the oldest. */
 static bool run_at(struct share *share, const struct layout_frame *frame, struct entity *entity,
-                   uint32_t offset, struct reach reach, int sign)
+                   uint32_t offset, uint32_t before, uint32_t behind, int sign)
 {
-    const char *event = event_at(share->layout, entity, entity->first + offset);
-    return frame_run(share, frame, entity, event, reach, sign);
+    uint32_t position = entity->first + offset;
+    return frame_run(share, frame, entity, event_at(share->layout, entity, position),
+                     (struct reach){position, before, behind}, sign);
 }
 
 /* Moves a frame's sums from the events [a, b) to [c, d), offsets from the oldest, by one at either end at a
@@ -266,15 +267,15 @@ static bool move(struct share *share, const struct layout_frame *frame, struct e
 {
     bool fine = true;
     for (; a < b && (a < c || a >= d); a++)
-        fine &= run_at(share, frame, entity, a, (struct reach){0, b - a}, -1);
+        fine &= run_at(share, frame, entity, a, 0, b - a, -1);
     for (; a < b && b > d; b--)
-        fine &= run_at(share, frame, entity, b - 1, (struct reach){b - 1 - a, 1}, -1);
+        fine &= run_at(share, frame, entity, b - 1, b - 1 - a, 1, -1);
     if (a == b)
         a = b = c;
     for (; a > c; a--)
-        fine &= run_at(share, frame, entity, a - 1, (struct reach){0, b - a + 1}, 1);
+        fine &= run_at(share, frame, entity, a - 1, 0, b - a + 1, 1);
     for (; b < d; b++)
-        fine &= run_at(share, frame, entity, b, (struct reach){b - a, 1}, 1);
+        fine &= run_at(share, frame, entity, b, b - a, 1, 1);
     return fine;
 }
 
@@ -329,13 +330,12 @@ static bool take_late(struct share *share, struct entity *entity, const struct a
     memcpy(share->highs, entity_highs(layout, entity), (size_t)layout->n_ends * sizeof *share->highs);
     shift_positions(layout, entity, position, 1);
     for (int i = 0; i < layout->n_linked; i++)
-        recent_shift(layout, &layout->linked[i], entity, position, 1);
+        recent_open(layout, &layout->linked[i], entity, position);
     deque_open(&entity->events, position);
     event_put(layout, event_at(layout, entity, position), arrival);
-    bool fine = true;
     for (int i = 0; i < layout->n_linked; i++)
-        fine &= recent_insert(layout, &layout->linked[i], entity, position, &share->pool);
-    fine &= join(share, entity, position, arrival->time);
+        recent_insert(layout, &layout->linked[i], entity, position);
+    bool fine = join(share, entity, position, arrival->time);
     find_view(share, entity, arrival, position);
     fine &= step(share, entity, too_late, false);
     if (layout->unbounded && too_late)
@@ -359,7 +359,7 @@ static bool leave(struct share *share, struct entity *entity, uint32_t position)
         share_drop_texts(share, event);
     for (int i = 0; i < layout->n_linked; i++) {
         recent_remove(layout, &layout->linked[i], entity, position);
-        recent_shift(layout, &layout->linked[i], entity, position, -1);
+        recent_close(layout, &layout->linked[i], entity, position);
     }
     deque_cut(&entity->events, position, 1);
     shift_positions(layout, entity, position + 1, -1);
@@ -419,20 +419,19 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
 {
     const struct layout *layout = share->layout;
     bool room = entity->capacity <= RING_PAGE && ring_count(entity) < entity->capacity;
-    if (!room && !deque_reserve(&entity->events, &share->pool))
+    if (!room && !recent_reserve(layout, entity, &share->pool))
         return false;
     /* Where erasing has left no event, none is there to be late behind. */
     bool late = arrival->time < entity->position && ring_count(entity);
     if (late || arrival->time < arrival->floor)
         return take_late(share, entity, arrival, ret);
     event_put(layout, event_at(layout, entity, entity->end), arrival);
-    bool fine = true;
     for (int i = 0; i < layout->n_linked; i++)
-        fine &= recent_put(layout, &layout->linked[i], entity, entity->end, &share->pool);
+        recent_put(layout, &layout->linked[i], entity, &share->pool);
     *ret = (struct view){
         entity, entity_lows(layout, entity), entity_highs(layout, entity), entity->end++, false, false,
         false};
-    fine &= frames_advance(share, entity, arrival->time, true);
+    bool fine = frames_advance(share, entity, arrival->time, true);
     evict(share, entity, arrival->floor);
     return fine;
 }
@@ -463,19 +462,6 @@ static inline __attribute__((always_inline)) void prefetch_ring(const struct lay
         __builtin_prefetch(event_at(layout, entity, entity->end));
 }
 
-static void prefetch_values(const struct layout *layout, struct entity *const *entities,
-                            const union value *values, const uint32_t *rows, int n)
-{
-    for (int j = 0; j < n; j++) {
-        const struct entity *entity = entities[rows[j]];
-        const union value *arriving = values + rows[j] * layout->group->n_slots;
-        for (int i = 0; i < layout->n_linked; i++)
-            recent_prefetch(&layout->linked[i], entity, &arriving[layout->linked[i].slot]);
-        for (int i = 0; i < layout->n_extremes; i++)
-            extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
-    }
-}
-
 bool entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
                      const uint32_t *rows, int n)
 {
@@ -488,23 +474,22 @@ bool entity_prefetch(const struct layout *layout, struct entity *const *entities
         } else if (entity->ring) {
             prefetch_ring(layout, entity, false);
         }
+        for (int i = 0; i < layout->n_extremes; i++)
+            extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
     }
-    if (layout->n_linked || layout->n_extremes)
-        prefetch_values(layout, entities, values, rows, n);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_prefetch(layout, &layout->linked[i], entities, values, rows, n);
     return more;
 }
 
 void entity_prefetch_more(const struct layout *layout, struct entity *const *entities,
                           const union value *values, const uint32_t *rows, int n)
 {
-    for (int j = 0; j < n; j++) {
-        const struct entity *entity = entities[rows[j]];
-        const union value *arriving = values + rows[j] * layout->group->n_slots;
-        if (entity->capacity > RING_PAGE)
-            prefetch_ring(layout, entity, true);
-        for (int i = 0; i < layout->n_linked; i++)
-            recent_prefetch_last(layout, &layout->linked[i], entity, &arriving[layout->linked[i].slot]);
-    }
+    for (int j = 0; j < n; j++)
+        if (entities[rows[j]]->capacity > RING_PAGE)
+            prefetch_ring(layout, entities[rows[j]], true);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_prefetch_more(layout, &layout->linked[i], entities, values, rows, n);
 }
 
 bool entity_forget_quiet(struct share *share, struct entity *entity, int64_t floor)
@@ -518,6 +503,8 @@ bool entity_forget_quiet(struct share *share, struct entity *entity, int64_t flo
     frames_advance(share, entity, floor, false);
     evict(share, entity, INT64_MAX);
     deque_free(&entity->events, &share->pool);
+    for (int i = 0; i < layout->n_linked; i++)
+        recent_free(&layout->linked[i], entity, &share->pool);
     return false;
 }
 
@@ -531,14 +518,15 @@ void entity_tidy(struct share *share, struct entity *entity)
         deque_tidy(&extremes->list, &share->pool);
     }
     for (int i = 0; i < layout->n_linked; i++)
-        places_tidy(entity_at(entity, layout->linked[i].offset), &share->pool);
+        recent_tidy(&layout->linked[i], entity, &share->pool);
 }
 
 void entity_init(const struct layout *layout, const uint64_t *key, struct entity *ret)
 {
     memset(ret, 0, layout->entity_size);
     ret->position = INT64_MIN;
-    ret->events.item = (uint32_t)layout->event_size;
+    ret->events.item = (uint16_t)layout->event_size;
+    ret->events.beside = (uint8_t)layout->n_linked;
     memcpy(entity_keys(layout, ret), key, (size_t)layout->n_words * 8);
 }
 
@@ -560,7 +548,7 @@ void entity_done(struct share *share, struct entity *entity)
     for (int i = 0; i < layout->n_accumulators; i++)
         accumulator_clear(&layout->accumulators[i], (char *)entity);
     for (int i = 0; i < layout->n_linked; i++)
-        places_done(entity_at(entity, layout->linked[i].offset), &share->pool);
+        recent_free(&layout->linked[i], entity, &share->pool);
     for (int i = 0; i < layout->n_maps; i++)
         drop_map(share, &layout->maps[i], entity);
     for (int i = 0; i < layout->n_extremes; i++) {

@@ -23,7 +23,7 @@ static bool leave_unbounded(struct share *share, struct entity *entity, uint32_t
     for (int f = 0; f < layout->n_frames; f++) {
         const struct layout_frame *frame = &layout->frames[f];
         if (frame->unbounded && position - entity->first < highs[frame->end] - entity->first)
-            fine &= frame_run(share, frame, entity, event, (struct reach){0, 1}, -1);
+            fine &= frame_run(share, frame, entity, event, (struct reach){0, 0, 1}, -1);
     }
     return fine;
 }
@@ -51,10 +51,10 @@ static bool follow_ends(struct share *share, struct entity *entity)
         uint32_t has = entity_stand(layout, entity, &layout->ends[frame->end]);
         for (; frame->unbounded && had > has; had--)
             fine &= frame_run(share, frame, entity, event_at(layout, entity, entity->first + had - 1),
-                              (struct reach){0, 1}, -1);
+                              (struct reach){0, 0, 1}, -1);
         for (; frame->unbounded && had < has; had++)
             fine &= frame_run(share, frame, entity, event_at(layout, entity, entity->first + had),
-                              (struct reach){0, 1}, 1);
+                              (struct reach){0, 0, 1}, 1);
     }
     return fine;
 }

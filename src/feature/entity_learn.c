@@ -91,8 +91,8 @@ static bool run_frames(struct share *share, struct entity *entity, uint32_t posi
         uint32_t low = entity_lows(layout, entity)[f], high = entity_highs(layout, entity)[frame->end];
         bool after = frame->unbounded || position - entity->first >= low - entity->first;
         if (after && is_fed(layout, entity, frame->end, position))
-            fine &=
-                frame_run(share, frame, entity, event, (struct reach){position - low, high - position}, sign);
+            fine &= frame_run(share, frame, entity, event,
+                              (struct reach){position, position - low, high - position}, sign);
     }
     return fine;
 }
@@ -190,7 +190,7 @@ static bool learn_retained(struct share *share, struct entity *entity, uint32_t 
     put_late(share, event, now);
     for (int i = 0; i < layout->n_linked; i++)
         if (is_late(layout, layout->linked[i].slot))
-            fine &= recent_insert(layout, &layout->linked[i], entity, position, &share->pool);
+            recent_insert(layout, &layout->linked[i], entity, position);
     fine &= run_frames(share, entity, position, 1);
     return fine & learn_positions(share, entity, position);
 }

@@ -68,27 +68,6 @@ static bool check_codes(const struct layout *layout, const char *event, struct b
     return true;
 }
 
-static bool load_event(const struct layout *layout, char *event, struct bytes_in *in)
-{
-    bytes_get(in, event, sizeof(int64_t));
-    for (int i = 0; i < layout->n_stored; i++)
-        bytes_get(in, event + layout->stored[i].offset, pack_width(layout->stored[i].pack));
-    if (layout->arrival_offset)
-        bytes_get(in, event + layout->arrival_offset, sizeof(uint32_t));
-    return bytes_get(in, event + layout->marks_offset, (size_t)layout->mark_width);
-}
-
-/* Where nothing but what was written lies in an event, many come at once. */
-static bool read_events(const struct layout *layout, char *events, uint32_t n, struct bytes_in *in)
-{
-    if (!layout->n_linked)
-        return bytes_get(in, events, n * layout->event_size);
-    for (uint32_t i = 0; i < n; i++)
-        if (!load_event(layout, events + i * layout->event_size, in))
-            return false;
-    return true;
-}
-
 /* Values that mean something elsewhere. */
 static bool refers(const struct layout *layout)
 {
@@ -112,8 +91,7 @@ static bool accept_events(struct share *share, struct entity *entity, uint32_t n
         if (referring && (!check_codes(layout, event, in) || !renumber_event(share, event, texts, in)))
             return false;
         for (int l = 0; l < layout->n_linked; l++)
-            if (!recent_put(layout, &layout->linked[l], entity, entity->end, &share->pool))
-                return bytes_no_memory(in);
+            recent_put(layout, &layout->linked[l], entity, &share->pool);
         entity->end++;
         before = time;
     }
@@ -137,14 +115,14 @@ static bool load_events(struct share *share, struct entity *entity, const struct
     const struct layout *layout = share->layout;
     uint32_t n = bytes_get_u32(in);
     int64_t before = INT64_MIN;
-    if (n && !entity->capacity && !deque_begin(&entity->events, n, &share->pool))
+    if (n && !entity->capacity && !recent_begin(layout, entity, n, &share->pool))
         return bytes_no_memory(in);
     while (n && in->rc == OK) {
-        if (!deque_reserve(&entity->events, &share->pool))
+        if (!recent_reserve(layout, entity, &share->pool))
             return bytes_no_memory(in);
         uint32_t some = room(entity);
         some = some < n ? some : n;
-        if (!read_events(layout, event_at(layout, entity, entity->end), some, in) ||
+        if (!bytes_get(in, event_at(layout, entity, entity->end), some * layout->event_size) ||
             !accept_events(share, entity, some, before, texts, in))
             return false;
         before = time_at(layout, entity, entity->end - 1);
@@ -328,7 +306,7 @@ static bool follow(struct share *share, struct entity *entity)
         uint32_t low = lows[f], high = highs[frame->end];
         for (; !frame->unbounded && frame->n_accumulators && low != high; low++)
             fine &= frame_run(share, frame, entity, event_at(layout, entity, low),
-                              (struct reach){low - lows[f], 1}, 1);
+                              (struct reach){low, low - lows[f], 1}, 1);
     }
     for (int i = 0; i < layout->n_marked; i++)
         if (layout->marked[i].frame >= 0)

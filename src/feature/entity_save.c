@@ -34,17 +34,7 @@ uint64_t entity_shape(const struct layout *layout)
     return shape;
 }
 
-static void save_event(const struct layout *layout, const char *event, struct bytes_out *out)
-{
-    bytes_put(out, event, sizeof(int64_t));
-    for (int i = 0; i < layout->n_stored; i++)
-        bytes_put(out, event + layout->stored[i].offset, pack_width(layout->stored[i].pack));
-    if (layout->arrival_offset)
-        bytes_put(out, event + layout->arrival_offset, sizeof(uint32_t));
-    bytes_put(out, event + layout->marks_offset, (size_t)layout->mark_width);
-}
-
-/* Where nothing but what is written lies in an event, many go at once: up to the ring's or a page's end. */
+/* Many go at once: up to the ring's or a page's end. */
 static void save_events(const struct layout *layout, const struct entity *entity, struct bytes_out *out)
 {
     uint32_t block = entity->capacity < RING_PAGE ? entity->capacity : RING_PAGE;
@@ -53,10 +43,7 @@ static void save_events(const struct layout *layout, const struct entity *entity
         uint32_t n = left < room ? left : room;
         const char *event = event_at(layout, entity, position);
         position += n;
-        if (!layout->n_linked)
-            bytes_put(out, event, n * layout->event_size);
-        for (; layout->n_linked && n; n--, event += layout->event_size)
-            save_event(layout, event, out);
+        bytes_put(out, event, n * layout->event_size);
     }
 }
 

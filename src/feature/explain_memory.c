@@ -6,7 +6,7 @@
 
 enum { FIRST_BUCKETS = 1024 /* of the table of entities */, POISSON_MOST = 200 };
 
-/* Of the pool's blocks, up to an eighth wait to be used again. */
+/* Of the pool's blocks, up to a sixteenth wait to be used again. */
 static const double IDLE = 0.06;
 
 static double power2_above(double n, double least)
@@ -17,16 +17,16 @@ static double power2_above(double n, double least)
     return power;
 }
 
-/* Memory of n retained events of one entity. */
-static double ring_of(const struct layout *layout, double n)
+/* Memory of n items of one deque. */
+static double deque_of(double n, double item)
 {
     if (n <= 0)
         return 0;
-    if (n <= RING_PAGE)
-        return power2_above(n, RING_FIRST) * (double)layout->event_size;
+    if (n <= DEQUE_PAGE)
+        return power2_above(n, DEQUE_FIRST) * item;
     /* Half a page is empty at either end, and the directory is a power of two. */
-    double pages = n / RING_PAGE + 1;
-    return pages * RING_PAGE * (double)layout->event_size + power2_above(pages, 2) * sizeof(void *);
+    double pages = n / DEQUE_PAGE + 1;
+    return pages * DEQUE_PAGE * item + power2_above(pages, 2) * sizeof(void *);
 }
 
 /* An extreme of n values without a trend has as many positions as a random order has records. */
@@ -36,11 +36,17 @@ static double extreme_of(const struct extreme *extreme, double n)
     return n <= 0 ? 0 : power2_above(log(n) + 0.58 + 1 / (2 * n), 4) * entry;
 }
 
-/* At most: all values differ. Two thirds of the places are in use, by and large. */
-static double recent_of(double n)
+/* Of links, what lies beside so many events of one entity; the heads of their buckets in a block, too. */
+static double beside(const struct layout *layout, double n)
 {
-    int width = n < PLACES_LIMIT_1 ? 1 : n < PLACES_LIMIT_2 ? 2 : 4;
-    return n <= RECENT_SCANNED ? 0 : n * 3 / 2 * (1 + width);
+    double each = n <= DEQUE_BARE ? 0 : n <= RING_PAGE ? DEQUE_BLOCK_BESIDE : DEQUE_PAGE_BESIDE;
+    return layout->n_linked * (n > CHAINS_NARROW_MOST ? 2 * each : each);
+}
+
+/* Those of events in pages. At most: all values differ. */
+static double heads_of(double n)
+{
+    return n <= RING_PAGE ? 0 : sizeof(struct recent) + deque_of(n, n > CHAINS_NARROW_MOST ? 4 : 2);
 }
 
 static double map_of(const struct map *map, double n)
@@ -51,10 +57,10 @@ static double map_of(const struct map *map, double n)
 
 static double events_memory(const struct layout *layout, double n)
 {
-    double bytes = ring_of(layout, n);
+    double bytes = deque_of(n, (double)layout->event_size + beside(layout, n));
     for (int i = 0; i < layout->n_extremes; i++)
         bytes += extreme_of(&layout->extremes[i], n);
-    bytes += layout->n_linked * recent_of(n);
+    bytes += layout->n_linked * heads_of(n);
     for (int i = 0; i < layout->n_maps; i++)
         bytes += map_of(&layout->maps[i], n);
     return bytes;

@@ -1,6 +1,6 @@
 /*
  * How much memory a group's windows take under a load: expected values, from the sizes and growth rules of
- * the engine (entities.c, deque.c, places.c, distinct.c), for events that come evenly spread (Poisson).
+ * the engine (entities.c, deque.c, chains.c, distinct.c), for events that come evenly spread (Poisson).
  * Internal to feature/.
  */
 #ifndef SHRIKE_FEATURE_EXPLAIN_MEMORY_H

@@ -34,7 +34,7 @@ static void put(char *entry, const struct extreme *shape, uint32_t position, con
 
 static bool reserve(const struct extreme *shape, struct extremes *extremes, struct pool *pool)
 {
-    extremes->list.item = (uint32_t)(sizeof(uint32_t) + pack_width(shape->pack));
+    extremes->list.item = (uint16_t)(sizeof(uint32_t) + pack_width(shape->pack));
     return deque_reserve(&extremes->list, pool);
 }
 

@@ -143,10 +143,10 @@ static void lay_out_event(const struct plan *plan, int group, enum layout_finds 
         layout->stored[layout->n_stored++] = (struct stored){(int)s, at, pack, text, forever};
         layout->has_text |= text;
         at += pack_width(pack);
-        if (linked)
-            layout->linked[layout->n_linked++] =
-                (struct linked){.slot = (int)s, .pack = pack, .value = at - pack_width(pack), .link = at};
-        at += linked ? sizeof(struct link) : 0;
+        if (linked) {
+            int l = layout->n_linked++;
+            layout->linked[l] = (struct linked){(int)s, l, pack, at - pack_width(pack), 0};
+        }
     }
     if (finds == LAYOUT_FINDS_ALL || (finds == LAYOUT_FINDS_LATE && layout->late)) {
         layout->arrival_offset = at;
@@ -248,7 +248,7 @@ static void lay_out_accumulators(const struct plan *plan, int group, struct layo
             place_in_map(layout, accumulator);
         for (int l = 0; l < layout->n_linked; l++)
             if (layout->linked[l].slot == accumulator->slot)
-                accumulator->link = layout->linked[l].link;
+                accumulator->linked = l;
     }
 }
 
@@ -399,7 +399,7 @@ static size_t take_place(size_t *at, size_t size, size_t to)
 /* What every event touches stands in front. */
 static void lay_out_entity(struct layout *layout)
 {
-    size_t at = sizeof(struct entity);
+    size_t at = sizeof(struct entity), widest = layout->n_remembered ? 16 : 8;
     layout->keys_offset = take_place(&at, (size_t)layout->n_words * 8, 8);
     layout->lows_offset = take_place(&at, (size_t)layout->n_frames * sizeof(uint32_t), 4);
     layout->highs_offset = take_place(&at, (size_t)layout->n_ends * sizeof(uint32_t), 4);
@@ -408,22 +408,26 @@ static void lay_out_entity(struct layout *layout)
     for (int i = 0; i < layout->n_accumulators; i++) {
         struct accumulator *accumulator = &layout->accumulators[i];
         size_t width = accumulator_width(accumulator->kind);
-        accumulator->offset = take_place(&at, width, width >= sizeof(struct exact) ? 16 : 8);
+        size_t to = width >= sizeof(struct exact) ? 16 : 8;
+        accumulator->offset = take_place(&at, width, to);
+        widest = to > widest ? to : widest;
     }
     for (int i = 0; i < layout->n_extremes; i++)
         layout->extremes[i].offset = take_place(&at, sizeof(struct extremes), 8);
     for (int i = 0; i < layout->n_linked; i++)
-        layout->linked[i].offset = take_place(&at, sizeof(struct places), 8);
+        layout->linked[i].offset = take_place(&at, sizeof(struct recent *), 8);
     for (int i = 0; i < layout->n_maps; i++)
         layout->maps[i].offset = take_place(&at, sizeof(struct distinct), 8);
     if (layout->unbounded)
         layout->evicted_offset = take_place(&at, sizeof(int64_t), 8);
     for (int i = 0; i < layout->n_extremes; i++)
-        if (layout->extremes[i].gone)
+        if (layout->extremes[i].gone) {
             layout->extremes[i].gone = take_place(&at, sizeof(struct gone), 16);
+            widest = 16;
+        }
     for (int i = 0; i < layout->n_remembered; i++)
         layout->remembered[i].offset = take_place(&at, sizeof(struct gone), 16);
-    layout->entity_size = align(at, 16);
+    layout->entity_size = align(at, widest);
 }
 
 static const struct accumulator *find_accumulator(const struct layout *layout, const struct window *window)

@@ -34,7 +34,7 @@ enum accumulator_kind {
     ACCUMULATE_WIDE,    /* struct exact */
     ACCUMULATE_DOUBLE,  /* struct exact */
     ACCUMULATE_SQUARES, /* struct exact_squares */
-    ACCUMULATE_LINKED,  /* int64_t: different values; events with the same value are linked (recent.h) */
+    ACCUMULATE_LINKED,  /* int64_t: different values (recent.h) */
     ACCUMULATE_DISTINCT /* int64_t: the same of a frame without a start; the values are in a map (distinct.h)
                          */
 };
@@ -62,28 +62,15 @@ struct accumulator {
     size_t mark_byte; /* of a retained event: has it a value for the slot? */
     int mark_bit;
     int map, place; /* ACCUMULATE_DISTINCT: of layout->maps, and the frame's place in it */
-    size_t link;    /* ACCUMULATE_LINKED: of the link in a retained event */
+    int linked;     /* ACCUMULATE_LINKED: of layout->linked */
 };
 
 /* A slot's count(DISTINCT)s of frames with a start. */
 struct linked {
-    int slot;
+    int slot, index; /* of layout->linked */
     enum pack pack;
-    size_t value, link; /* in a retained event */
-    size_t offset;      /* of its struct places in the entity */
-};
-
-/* See recent.h. */
-struct link {
-    uint32_t before, behind;
-};
-
-/* See places.h. */
-struct places {
-    char *memory;
-    uint32_t capacity, live, used; /* places; values; places that are not free */
-    uint8_t width;                 /* bytes of a position */
-    bool moving;
+    size_t value;  /* in a retained event */
+    size_t offset; /* of a struct recent * in the entity (chains.h): NULL but for events in pages */
 };
 
 /* Those of frames without one: one map for all frames. */

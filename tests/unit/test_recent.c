@@ -1,11 +1,12 @@
-/* count(DISTINCT) of a busy entity against the events themselves: tables that grow, are made anew and shrink,
- * while events arrive late and too late. */
+/* count(DISTINCT) of a busy entity against the events themselves: buckets that are split and joined, blocks
+ * and pages that follow each other, links of each width, while events arrive late and too late. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,21 @@
 
 enum { EVENTS = 24000, LATENESS = 60, VALUES = 6000, NOTHING = -1 };
 
+enum { PHASES = 6 };
+
+/* How far the frames reach back, and how many values come: few, many, all different; and back, so that there
+ * is less again. */
+struct course {
+    int longest, middle, rows;
+    int64_t values[PHASES];
+};
+
 static const char sql[] =
     "CREATE TABLE t (ts BIGINT, k INTEGER, v INTEGER);\n"
-    "SELECT count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN 2000 PRECEDING AND CURRENT ROW) "
+    "SELECT count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN %d PRECEDING AND CURRENT ROW) "
     "AS a, "
-    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN 900 PRECEDING AND 30 PRECEDING) AS b, "
-    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 300 PRECEDING AND CURRENT ROW) AS c "
+    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN %d PRECEDING AND 30 PRECEDING) AS b, "
+    "count(DISTINCT v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN %d PRECEDING AND CURRENT ROW) AS c "
     "FROM t";
 
 struct event {
@@ -84,24 +94,19 @@ static void take(struct state *state, struct table *batch, struct table *feature
         fail_msg("%s", error.message);
 }
 
-/* How many values come: few, many, all different; and back, so that tables shrink. */
-static int64_t values_at(int64_t i)
-{
-    static const int64_t values[] = {3, VALUES, 40, VALUES, 700, 2};
-    return values[i * 6 / EVENTS];
-}
-
-static void test_counts_of_a_busy_entity(void **unused)
+static void check_counts(const struct course *course)
 {
     static struct history history;
+    char text[1024];
     struct state_options options = {.threads = 1, .lateness_us = LATENESS};
     struct plan *plan;
     struct state *state;
     struct table batch, features;
     struct error error = {0};
     struct random random = {11};
-    (void)unused;
-    if (plan_compile(sql, strlen(sql), "test.sql", &plan, &error) != OK)
+    history = (struct history){0};
+    snprintf(text, sizeof text, sql, course->longest, course->middle, course->rows);
+    if (plan_compile(text, strlen(text), "test.sql", &plan, &error) != OK)
         fail_msg("%s", error.message);
     assert_int_equal(state_new(plan, &options, &state, &error), OK);
     assert_int_equal(table_init(&batch, plan_events(plan), NULL), OK);
@@ -109,7 +114,7 @@ static void test_counts_of_a_busy_entity(void **unused)
     int64_t high = 0;
     for (int64_t i = 0; i < EVENTS; i++) {
         int64_t late = random_below(&random, 8) == 0 ? (int64_t)random_below(&random, LATENESS + 9) : 0;
-        struct event event = {i - late, (int32_t)random_below(&random, values_at(i))};
+        struct event event = {i - late, (int32_t)random_below(&random, course->values[i * PHASES / EVENTS])};
         if (random_below(&random, 20) == 0)
             event.value = NOTHING;
         high = event.time > high ? event.time : high;
@@ -121,9 +126,10 @@ static void test_counts_of_a_busy_entity(void **unused)
         const int64_t *a = (const int64_t *)features.columns[0].data,
                       *b = (const int64_t *)features.columns[1].data,
                       *c = (const int64_t *)features.columns[2].data;
-        int64_t from = at > 300 ? at - 300 : 0;
-        assert_int_equal(a[0], count_different(&history, first_at(&history, event.time - 2000), at + 1));
-        assert_int_equal(b[0], count_different(&history, first_at(&history, event.time - 900),
+        int64_t from = at > course->rows ? at - course->rows : 0;
+        assert_int_equal(a[0],
+                         count_different(&history, first_at(&history, event.time - course->longest), at + 1));
+        assert_int_equal(b[0], count_different(&history, first_at(&history, event.time - course->middle),
                                                first_at(&history, event.time - 29)));
         assert_int_equal(c[0], count_different(&history, from, at + 1));
     }
@@ -134,6 +140,19 @@ static void test_counts_of_a_busy_entity(void **unused)
     table_done(&features);
     state_free(state);
     plan_unref(plan);
+}
+
+static void test_counts_of_a_busy_entity(void **unused)
+{
+    (void)unused;
+    check_counts(&(struct course){2000, 900, 300, {3, VALUES, 40, VALUES, 700, 2}});
+}
+
+/* So few events that they lie in one block, most of the time, which has room for 128. */
+static void test_counts_in_a_block(void **unused)
+{
+    (void)unused;
+    check_counts(&(struct course){50, 40, 20, {3, 100, 150, VALUES, 200, 300}});
 }
 
 /* So many events of one entity that a position takes four bytes, then two, then one again. */
@@ -179,6 +198,7 @@ static void test_counts_of_a_hot_entity(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts_of_a_busy_entity),
+                                       cmocka_unit_test(test_counts_in_a_block),
                                        cmocka_unit_test(test_counts_of_a_hot_entity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
