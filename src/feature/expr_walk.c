@@ -26,3 +26,14 @@ void expr_walk(const struct plan *plan, const struct expr *expr, bool *seen)
     expr_walk_slot(plan, group, window->slot, seen);
     expr_walk_slot(plan, group, window->rows, seen);
 }
+
+struct expr *expr_narrowest(struct expr *expr)
+{
+    while (expr->kind == EXPR_CALL && expr->n_args == 1 && expr->rep == REP_INT &&
+           expr->args[0]->rep == REP_INT && type_is_integer(expr->type.id) &&
+           type_is_integer(expr->args[0]->type.id) &&
+           type_width(expr->args[0]->type.id) < type_width(expr->type.id) &&
+           expr->run == expr_find_cast(&expr->args[0]->type, &expr->type))
+        expr = expr->args[0];
+    return expr;
+}

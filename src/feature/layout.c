@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "feature/expr_walk.h"
+
 static size_t align(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;
@@ -98,17 +100,10 @@ static const struct stored *find_stored(const struct layout *layout, int slot)
     return NULL;
 }
 
-/* The type that a slot's values fit: an integer that was only widened, as avg() does, is kept as it was. */
+/* The type that a slot's values fit: an integer that was only widened is kept as it was. */
 static const struct type *narrowest(const struct slot *slot)
 {
-    const struct expr *expr = slot->argument;
-    while (expr->kind == EXPR_CALL && expr->n_args == 1 && expr->rep == REP_INT &&
-           expr->args[0]->rep == REP_INT && type_is_integer(expr->type.id) &&
-           type_is_integer(expr->args[0]->type.id) &&
-           type_width(expr->args[0]->type.id) < type_width(expr->type.id) &&
-           expr->run == expr_find_cast(&expr->args[0]->type, &expr->type))
-        expr = expr->args[0];
-    return &expr->type;
+    return &expr_narrowest(slot->argument)->type;
 }
 
 /* What a group of level 1 carries was computed when the event was taken, and stays. */

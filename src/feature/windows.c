@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "feature/compile.h"
+#include "feature/expr_walk.h"
 
 /* What a window aggregates, of which events. */
 struct subject {
@@ -45,7 +46,15 @@ static int bind_keys(struct binder *binder, yyjson_val *partitions, struct subje
     return OK;
 }
 
-static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret, struct error *error)
+/* avg() and sum() widen integers, which changes nothing but that they would need another slot than count()
+ * of the same. What a window gives back as it came in keeps the type that it has there. */
+static bool may_be_narrow(enum aggregate aggregate)
+{
+    return aggregate == AGGREGATE_COUNT || aggregate == AGGREGATE_SUM || aggregate == AGGREGATE_AVG;
+}
+
+static int bind_slot(struct binder *binder, yyjson_val *bound, enum aggregate aggregate, struct slot *ret,
+                     struct error *error)
 {
     yyjson_val *argument = yyjson_arr_get(yyjson_obj_get(bound, "children"), 0);
     yyjson_val *filter = yyjson_obj_get(bound, "filters");
@@ -58,6 +67,8 @@ static int bind_slot(struct binder *binder, yyjson_val *bound, struct slot *ret,
         rc = bind_condition(binder, filter, 0, &slot.filter, error);
     binder->in_window = false;
     if (rc == OK && slot.argument) {
+        if (may_be_narrow(aggregate))
+            slot.argument = expr_narrowest(slot.argument);
         slot.type = slot.argument->type;
         slot.rep = slot.argument->rep;
     }
@@ -87,7 +98,7 @@ static int bind_subject(struct binder *binder, yyjson_val *bound, const struct a
         rc = how->is_lag ? bind_lag(binder, bound, &subject.frame, error)
                          : compile_frame(binder, bound, &subject.frame, error);
     if (rc == OK)
-        rc = bind_slot(binder, bound, &subject.slot, error);
+        rc = bind_slot(binder, bound, how->aggregate, &subject.slot, error);
     if (rc == OK)
         rc = leakage_check(binder, &subject.slot, &subject.frame, rows, error);
     if (rc == OK)

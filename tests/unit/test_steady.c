@@ -181,6 +181,10 @@ static void integers(void **context)
           "max(n) OVER wide");
     check("sum(n) OVER brief AS a, sum(n) OVER past AS b, sum(n) OVER wide AS c", "max(n) OVER wide");
     check("avg(m) OVER wide AS a, avg(m) OVER past AS b, count(*) OVER brief AS c", "min(m) OVER wide");
+    /* avg() and sum() widen their argument, count() does not. */
+    check("count(n) OVER wide AS a, avg(n) OVER wide AS b, sum(n) OVER brief AS c, count(n) OVER brief AS d",
+          "max(n) OVER wide");
+    check("avg(m) OVER past AS a, count(m) OVER past AS b, count(*) OVER past AS c", "max(m) OVER wide");
     check("avg(d) OVER wide AS a, avg(d) OVER past AS b", "min(d) OVER wide");
     check("bool_or(b) OVER brief AS a, bool_and(b) OVER wide AS b, bool_or(b) OVER past AS c, "
           "bool_and(b) OVER past AS d",
