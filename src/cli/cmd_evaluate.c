@@ -111,7 +111,8 @@ static int read_times(struct task *task, struct error *error)
 static void warn_of_overlap(const struct task *task)
 {
     const struct span *test = &task->options.test, *trained = &task->trained;
-    if (test->from_us < trained->to_us && trained->from_us < test->to_us)
+    bool known = trained->from_us < trained->to_us;
+    if (known && test->from_us < trained->to_us && trained->from_us < test->to_us)
         log_line(LOG_WARNING,
                  "--test %s overlaps the span that the model was trained on (%s): figures look better than "
                  "they are; test on events behind that",

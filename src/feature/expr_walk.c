@@ -27,12 +27,19 @@ void expr_walk(const struct plan *plan, const struct expr *expr, bool *seen)
     expr_walk_slot(plan, group, window->rows, seen);
 }
 
+static bool is_signed(enum type_id id)
+{
+    return id < TYPE_UINT8 || id > TYPE_UINT64;
+}
+
+/* What cannot fail is passed: a negative value does not fit an unsigned type, however wide. */
 struct expr *expr_narrowest(struct expr *expr)
 {
     while (expr->kind == EXPR_CALL && expr->n_args == 1 && expr->rep == REP_INT &&
            expr->args[0]->rep == REP_INT && type_is_integer(expr->type.id) &&
            type_is_integer(expr->args[0]->type.id) &&
            type_width(expr->args[0]->type.id) < type_width(expr->type.id) &&
+           !(is_signed(expr->args[0]->type.id) && !is_signed(expr->type.id)) &&
            expr->run == expr_find_cast(&expr->args[0]->type, &expr->type))
         expr = expr->args[0];
     return expr;

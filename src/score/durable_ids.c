@@ -45,16 +45,22 @@ void durable_forget_id(struct durable *durable, const struct table *events, int6
 
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error)
 {
+    /* Of a clock that is wrong no id is given up; where time has moved on indeed, the windows know. */
+    int64_t sure = state_high_water(engine_state(durable->engine));
+    durable->high = sure > durable->high ? sure : durable->high;
     for (int64_t i = 0; durable->ids && i < events->length; i++) {
         if (event_is_erased(events, i))
             continue;
         int64_t time = time_of(durable, events, i);
         uint64_t body = body_of(durable, events, i);
-        durable->high = time > durable->high ? time : durable->high;
+        int64_t ahead = durable->options.engine.state.max_ahead_us;
+        bool none = durable->high < -LIMIT_EVENT_TIME; /* the first is ahead of nothing */
+        if (ahead <= 0 || none || time <= durable->high + ahead)
+            durable->high = time > durable->high ? time : durable->high;
         if (!has_id(durable, events, i))
             continue;
-        if (durable->row.failed ||
-            !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body, durable->high))
+        if (durable->row.failed || !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body,
+                                            time > durable->high ? time : durable->high))
             return error_set(error, CODE_MEMORY, "no memory for the ids of events");
         ids_expire(durable->ids, durable->high);
     }
@@ -71,7 +77,7 @@ void durable_note_times(struct durable *durable, const struct table *events)
     }
 }
 
-static bool noted_horizon(const struct durable *durable, int64_t *ret)
+bool durable_noted_horizon(const struct durable *durable, int64_t *ret)
 {
     struct position_record noted;
     if (!durable_where(durable, PLACE_IDS, &noted))
@@ -85,7 +91,7 @@ int durable_settle_ids(struct durable *durable, bool decides, struct durable_rec
 {
     struct durable_options *options = &durable->options;
     int64_t before = -1;
-    bool noted = noted_horizon(durable, &before);
+    bool noted = durable_noted_horizon(durable, &before);
     /* A version that did not note it has it in its snapshot, where it kept ids. */
     if (!noted && durable->seq > 0 && options->dedupe_us < 0) {
         before = durable->ids ? ids_horizon(durable->ids) : 0;
@@ -115,7 +121,7 @@ int durable_settle_ids(struct durable *durable, bool decides, struct durable_rec
 int durable_put_horizon(struct durable *durable, struct error *error)
 {
     int64_t noted = -1;
-    if (noted_horizon(durable, &noted) && noted == durable->options.dedupe_us)
+    if (durable_noted_horizon(durable, &noted) && noted == durable->options.dedupe_us)
         return OK;
     return durable_reached(durable, PLACE_IDS, (uint64_t)durable->options.dedupe_us, 0, error);
 }

@@ -144,7 +144,14 @@ static int take_position(struct durable *durable, const struct record *record, s
 {
     struct position_record found;
     int rc = record_read_position(record->body, record->size, &found, error);
-    return rc == OK ? durable_note(durable, found.what, found.number, found.bytes, error) : rc;
+    if (rc == OK)
+        rc = durable_note(durable, found.what, found.number, found.bytes, error);
+    /* What comes behind it was kept for so long. */
+    int64_t horizon;
+    if (rc == OK && durable->ids && durable->options.dedupe_us < 0 &&
+        durable_noted_horizon(durable, &horizon) && horizon > 0)
+        ids_set_horizon(durable->ids, horizon);
+    return rc;
 }
 
 static int take_record(struct durable *durable, struct undecided *undecided, const struct record *record,

@@ -122,6 +122,7 @@ int durable_note_ids(struct durable *durable, const struct table *events, uint64
 int durable_settle_ids(struct durable *durable, bool decides, struct durable_recovery *recovery,
                        struct error *error);
 /* Says it in the journal, where that has changed. */
+bool durable_noted_horizon(const struct durable *durable, int64_t *ret);
 int durable_put_horizon(struct durable *durable, struct error *error);
 
 /* Rows by their keys: which are there twice? */

@@ -224,10 +224,21 @@ bool ids_add(struct ids *ids, struct id_key key, uint64_t seq, uint64_t body, in
     return true;
 }
 
+/* Of an id that is ahead of the high water the next that is not says how long ago it came. */
+static bool is_past(const struct ids *ids, int64_t high)
+{
+    for (uint64_t i = ids->first; i < ids->end && i < ids->first + EXPIRE_AT_A_TIME; i++) {
+        int64_t known = known_at(ids, i)->high;
+        if (known <= high)
+            return known < high - ids->horizon;
+    }
+    return false;
+}
+
 void ids_expire(struct ids *ids, int64_t high)
 {
     for (int n = 0; ids->horizon >= 0 && n < EXPIRE_AT_A_TIME && ids->first < ids->end; n++) {
-        if (known_at(ids, ids->first)->high >= high - ids->horizon)
+        if (!is_past(ids, high))
             return;
         if (++ids->first % PAGE == 0) {
             pages_free(ids->pages[0], PAGES_HUGE);

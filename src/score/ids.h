@@ -31,8 +31,8 @@ struct id_key id_key_of(const struct column *column, const struct type *type, in
  * high water now. */
 bool ids_find(const struct ids *ids, struct id_key key, int64_t high, uint64_t *ret_seq, uint64_t *ret_body);
 
-/* Notes an event that was taken under an id that is not found; high: the high water with it, never less than
- * before. False: no memory, nothing changed. */
+/* Notes an event that was taken under an id that is not found; high: the high water with it, or its own time
+ * where that is ahead. False: no memory, nothing changed. */
 bool ids_add(struct ids *ids, struct id_key key, uint64_t seq, uint64_t body, int64_t high);
 
 /* Forgets the event that was taken as this one under the id, if it is known. It still counts, until it

@@ -13,6 +13,9 @@
 /* Bytes asked for at once; the buffer holds one more of the longest lines, so that a line never wraps. */
 enum { READ_SIZE = 256 << 10, BUFFER_SIZE = LIMIT_JSON_LINE + READ_SIZE };
 
+/* Rows after which it is said which columns none of them had: fewer may all lack what is rare. */
+enum { LOOK_AT = 1000 };
+
 struct json_source {
     struct source base;
     struct source_options *options;
@@ -20,7 +23,8 @@ struct json_source {
     char *path;
     int fd;
     bool standard, ended;
-    bool looked;   /* which columns the first rows have */
+    bool looked; /* which columns the first rows have */
+    int64_t rows_read;
     bool skipping; /* within a line that was too long and is refused already */
     char *buffer;
     size_t start, end; /* bytes [start, end) of the buffer are read but not parsed */
@@ -133,9 +137,12 @@ static int json_source_next(struct source *base, struct table *table, struct err
             break;
         code = fill(source, error);
     }
-    if (table->length && !source->looked && source->options->lacks)
-        say_lacks(source, table->length);
-    source->looked |= table->length > 0;
+    source->rows_read += table->length;
+    if (!source->looked && source->rows_read && (source->rows_read >= LOOK_AT || source->ended)) {
+        source->looked = true;
+        if (source->options->lacks)
+            say_lacks(source, source->rows_read);
+    }
     source->options->unknown_enums += json_rows_unknown_enums(source->rows) - unknown;
     if (code == OK && source->failed && table->length == 0) {
         code = source->failed;

@@ -325,3 +325,16 @@ def test_texts_of_floats(shrike, tmp_path):
         "WHERE theirs <> mine").fetchall()
     assert not differing, f"{len(differing)} differ: {differing[:5]}"
     assert ("1048576.25",) in duckdb.sql(f"SELECT text FROM '{tmp_path}/features.parquet'").fetchall()
+
+
+def test_a_cast_that_can_fail_counts_within_windows(shrike, tmp_path):
+    """Windows of an integer look at it as it was before it was widened: not where that can fail."""
+    (tmp_path / "events.csv").write_text(
+        "ts,t\n2024-01-01 00:00:01,5\n2024-01-01 00:00:02,-7\n2024-01-01 00:00:03,3\n")
+    (tmp_path / "features.sql").write_text(
+        "CREATE TABLE events (ts TIMESTAMP, t TINYINT);\n"
+        "SELECT count(t::UINTEGER) OVER w AS n, sum(t::UINTEGER) OVER w AS total,\n"
+        "       sum(t::BIGINT) OVER w AS signed\n"
+        "FROM events WINDOW w AS (ORDER BY ts RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND CURRENT ROW);\n")
+    shrike("features", "features.sql", "--in", "events.csv", "--out", "out.csv", "--quiet", check=True)
+    assert (tmp_path / "out.csv").read_text() == "n,total,signed\n1,5,5\n1,5,-2\n2,8,1\n"

@@ -504,21 +504,50 @@ def test_ids_are_known_as_the_state_was_kept(shrike, project, tmp_path):
     assert "60 events scored, 1 set aside" in begins
 
 
+def tell_and_kill(run, lines):
+    """Gives a run some lines, waits for each one's decision, and kills it."""
+    for line in lines:
+        run.stdin.write(line)
+        run.stdin.flush()
+        while not run.stdout.readline().startswith("{"):
+            pass
+    run.kill()
+    run.communicate()
+
+
 def test_a_killed_run_says_how_long_ids_are_known(binary, project, tmp_path):
     lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:5]
     words = ["--source", "-", "--sink", "-", "--state", tmp_path / "state"]
-    first = start(binary, project, *words, "--dedupe", "2h")
-    for line in lines:
-        first.stdin.write(line)
-        first.stdin.flush()
-        while not first.stdout.readline().startswith("{"):
-            pass
-    first.kill()
-    first.communicate()
+    tell_and_kill(start(binary, project, *words, "--dedupe", "2h"), lines)
     again = start(binary, project, *words)
     output = again.communicate("".join(lines))[0]
     assert again.returncode == 0, output
     assert "ids are known for 2h, as it was kept" in output and "5 events were there before" in output
+
+
+def test_a_longer_horizon_holds_behind_the_snapshot_before_it(binary, project, tmp_path):
+    event = json.loads((project / "a.jsonl").read_text().splitlines()[0])
+    lines = [
+        json.dumps({**event, "id": day, "ts": f"2024-03-{day:02}T00:00:00"}) + "\n" for day in (1, 2, 5)
+    ]
+    words = ["--source", "-", "--sink", "-", "--state", tmp_path / "state", "--max-ahead", "0"]
+    first = start(binary, project, *words, "--dedupe", "1d")
+    assert "1 events scored" in first.communicate(lines[0])[0]
+    tell_and_kill(start(binary, project, *words, "--dedupe", "7d"), lines[1:])
+    again = start(binary, project, *words)
+    output = again.communicate(lines[1])[0]
+    assert again.returncode == 0, output
+    assert "ids are known for 7d, as it was kept" in output and "1 events were there before" in output
+
+
+def test_an_event_that_is_ahead_makes_no_id_unknown(shrike, project, tmp_path):
+    lines = (project / "a.jsonl").read_text().splitlines(keepends=True)[:10]
+    ahead = json.dumps({**json.loads(lines[0]), "id": 99, "ts": "2099-01-01T00:00:00"}) + "\n"
+    words = ["--source", "-", "--sink", tmp_path / "out.jsonl", "--state", tmp_path / "state"]
+    said = shrike(
+        "run", "models:/m/1", *words, input="".join([*lines, ahead] * 2), cwd=project, check=True
+    ).stderr
+    assert "11 events scored" in said and "1 ahead" in said and "11 events were there before" in said
 
 
 def test_other_options_of_a_version_are_named(shrike, project, tmp_path):

@@ -103,6 +103,27 @@ static void test_ids_are_known_until_the_horizon(void **unused)
     free(list);
 }
 
+/* It is known for as long as those that came with it, and keeps none behind it from being given up. */
+static void test_one_that_is_ahead_does_not_stay(void **unused)
+{
+    (void)unused;
+    struct ids *ids = ids_new(HORIZON);
+    uint64_t seq, body;
+    assert_true(ids);
+    assert_true(ids_add(ids, (struct id_key){{1, 0}}, 1, 0, INT64_MAX / 4));
+    ids_expire(ids, 0);
+    assert_true(ids_find(ids, (struct id_key){{1, 0}}, 0, &seq, &body));
+    for (uint64_t i = 2; i < 100; i++) {
+        assert_true(ids_add(ids, (struct id_key){{i, 0}}, i, 0, (int64_t)i));
+        ids_expire(ids, (int64_t)i);
+    }
+    assert_true(ids_find(ids, (struct id_key){{1, 0}}, 100, &seq, &body));
+    ids_expire(ids, 2 + HORIZON + 1);
+    assert_false(ids_find(ids, (struct id_key){{1, 0}}, 2 + HORIZON + 1, &seq, &body));
+    assert_true(ids_find(ids, (struct id_key){{3, 0}}, 2 + HORIZON + 1, &seq, &body));
+    ids_free(ids);
+}
+
 static void test_memory_is_given_back(void **unused)
 {
     (void)unused;
@@ -153,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids_are_known_until_the_horizon),
+        cmocka_unit_test(test_one_that_is_ahead_does_not_stay),
         cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test(test_texts_and_numbers_have_keys),
     };
