@@ -43,24 +43,34 @@ void durable_forget_id(struct durable *durable, const struct table *events, int6
         ids_remove(durable->ids, key_of(durable, events, i), seq);
 }
 
+/* The high water by which ids go: a clock that is wrong does not move it, and the first event is ahead of
+ * nothing. */
+static void move_high(struct durable *durable, int64_t time)
+{
+    int64_t most = durable->options.engine.state.max_ahead_us;
+    bool first = durable->high < -LIMIT_EVENT_TIME;
+    if (time > durable->high && (most <= 0 || first || time <= durable->high + most))
+        durable->high = time;
+}
+
 int durable_note_ids(struct durable *durable, const struct table *events, uint64_t seq, struct error *error)
 {
-    /* Of a clock that is wrong no id is given up; where time has moved on indeed, the windows know. */
+    if (!durable->ids)
+        return OK;
+    /* Where time has moved on by more than that, the windows know. */
     int64_t sure = state_high_water(engine_state(durable->engine));
     durable->high = sure > durable->high ? sure : durable->high;
-    for (int64_t i = 0; durable->ids && i < events->length; i++) {
+    for (int64_t i = 0; i < events->length; i++) {
         if (event_is_erased(events, i))
             continue;
         int64_t time = time_of(durable, events, i);
         uint64_t body = body_of(durable, events, i);
-        int64_t ahead = durable->options.engine.state.max_ahead_us;
-        bool none = durable->high < -LIMIT_EVENT_TIME; /* the first is ahead of nothing */
-        if (ahead <= 0 || none || time <= durable->high + ahead)
-            durable->high = time > durable->high ? time : durable->high;
+        move_high(durable, time);
         if (!has_id(durable, events, i))
             continue;
-        if (durable->row.failed || !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body,
-                                            time > durable->high ? time : durable->high))
+        int64_t high = time > durable->high ? time : durable->high;
+        if (durable->row.failed ||
+            !ids_add(durable->ids, key_of(durable, events, i), seq + (uint64_t)i, body, high))
             return error_set(error, CODE_MEMORY, "no memory for the ids of events");
         ids_expire(durable->ids, durable->high);
     }

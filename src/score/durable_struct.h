@@ -121,8 +121,9 @@ int durable_note_ids(struct durable *durable, const struct table *events, uint64
 /* When the journal was read: how long ids are known from now on, where that was not asked for. */
 int durable_settle_ids(struct durable *durable, bool decides, struct durable_recovery *recovery,
                        struct error *error);
-/* Says it in the journal, where that has changed. */
+/* What the journal has said of it, up to where it was read; false: nothing. */
 bool durable_noted_horizon(const struct durable *durable, int64_t *ret);
+/* Says it in the journal, where that has changed. */
 int durable_put_horizon(struct durable *durable, struct error *error);
 
 /* Rows by their keys: which are there twice? */

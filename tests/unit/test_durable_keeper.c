@@ -19,7 +19,7 @@
 /* Before a fork DuckDB's allocator takes more locks at once than the sanitizer's detector of deadlocks has
  * room for. */
 #if defined(__SANITIZE_THREAD__)
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
     return "detect_deadlocks=0";
