@@ -399,17 +399,15 @@ static void drop_slots(struct pane *pane)
 }
 
 /* What an entity of the group retains: the longest RANGE, and so many rows. */
-static void find_reach(const struct group *group, int64_t *ret_range, int64_t *ret_rows, bool *ret_unbounded)
+static void find_reach(const struct group *group, int64_t *ret_range, int64_t *ret_rows)
 {
     *ret_range = *ret_rows = 0;
-    *ret_unbounded = false;
     for (size_t f = 0; f < group->n_frames; f++) {
         const struct frame *frame = &group->frames[f];
         bool unbounded = frame->start == FRAME_UNBOUNDED;
         int64_t reach = unbounded ? frame->end : frame->start;
         int64_t *to = frame->unit == FRAME_ROWS ? ret_rows : ret_range;
         *to = reach > *to ? reach : *to;
-        *ret_unbounded |= unbounded;
     }
 }
 
@@ -417,8 +415,7 @@ static void find_reach(const struct group *group, int64_t *ret_range, int64_t *r
 static void retain(const struct sight *sight, const struct group *group, struct retained *retained, int64_t p)
 {
     int64_t range, rows, at = retained->n++, gone = 0;
-    bool unbounded;
-    find_reach(group, &range, &rows, &unbounded);
+    find_reach(group, &range, &rows);
     for (; at > 0 && sight->times[retained->list[at - 1]] > sight->times[p]; at--)
         retained->list[at] = retained->list[at - 1];
     retained->list[at] = p;
@@ -440,15 +437,14 @@ static void retain(const struct sight *sight, const struct group *group, struct 
     memmove(retained->list, retained->list + gone, (size_t)retained->n * sizeof *retained->list);
 }
 
-/* What x's key has retained when event e is about to come: what came and what was erased, in order. */
+/* What x's key has retained when event e is about to come: what came and what was erased, in order. Where the
+ * newest is erased, the newest of those that are left is. */
 static void find_retained(const struct sight *sight, const struct group *group, struct pane *pane, int64_t x,
                           int64_t e)
 {
     const struct erasures *erasures = sight->erasures;
     struct retained *retained = &pane->retained;
-    int64_t range, rows, next = 0, left = 0;
-    bool unbounded;
-    find_reach(group, &range, &rows, &unbounded);
+    int64_t next = 0;
     retained->n = 0;
     retained->newest = INT64_MIN;
     memset(retained->has, 0, (size_t)sight->n);
@@ -457,18 +453,18 @@ static void find_retained(const struct sight *sight, const struct group *group, 
             int64_t gone = erasures->list[next].event, kept = 0;
             if (!same_key(pane, x, gone) || !enters(sight, gone))
                 continue;
-            left--;
             for (int64_t i = 0; i < retained->n; i++)
                 if (retained->list[i] != gone)
                     retained->list[kept++] = retained->list[i];
             retained->n = kept;
+            if (retained->has[gone]) {
+                int64_t last = kept ? sight->times[retained->list[kept - 1]] : INT64_MIN;
+                retained->newest = last < retained->newest ? last : retained->newest;
+            }
             retained->has[gone] = false;
-            if (!kept && (!unbounded || !left))
-                retained->newest = INT64_MIN;
         }
         if (p == e || !same_key(pane, x, p) || !enters(sight, p))
             continue;
-        left++;
         retain(sight, group, retained, p);
     }
 }
