@@ -5,7 +5,7 @@
  * that pointers stay good while the table grows. A block is at most a huge page, of as many entities as a
  * power of two. One whose entities are all gone is freed.
  */
-#include "feature/entities.h"
+#include "feature/entities_struct.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,56 +17,16 @@
 enum {
     FIRST_BUCKETS = 1024,
     NONE = UINT32_MAX,
-    MOVED = UINT32_MAX,
-    AT_A_TIME = 32,   /* buckets that are moved with every entity that comes or goes */
-    MOVABLE_SHARE = 4 /* of the entities, whose blocks a round may move: it costs more than looking at them */
-};
-
-struct bucket {
-    uint32_t tag, number; /* number 0 = empty, MOVED, else index + 1 */
-};
-
-struct key_table {
-    struct bucket *buckets;
-    uint32_t mask;
-};
-
-struct block {
-    char *memory; /* NULL: none of its entities is in use */
-    uint32_t used;
-    uint32_t fresh;     /* those from here on were never used */
-    uint32_t free;      /* place of one that was given back (linked by entity.end), or NONE */
-    uint32_t next_open; /* blocks with room form a list */
-    bool is_open;
-};
-
-struct entities {
-    struct share share;
-    struct key_table now, old; /* old: what is yet to be moved */
-    uint32_t moved;            /* buckets of the old one that were */
-    uint32_t n;
-    struct block *blocks;
-    size_t n_blocks, blocks_capacity, blocks_in_use;
-    int64_t touched; /* bytes of the blocks that were ever used */
-    int shift;       /* a block has 2^shift entities */
-    uint32_t open, hand;
-    uint32_t rounds; /* of the hand over all of them */
+    AT_A_TIME = 32,    /* buckets that are moved with every entity that comes or goes */
+    MOVABLE_SHARE = 4, /* of the entities, whose blocks a round may move: that costs more than a look */
+    EVENTS_A_LOOK = 4, /* a look at an entity is a line of memory that the event does not need */
+    LOOKS_AT_ONCE = 16 /* one after the other they cost less than one by one */
 };
 
 static void free_table(struct key_table *table)
 {
     pages_table_free(table->buckets, (size_t)table->mask + 1, sizeof *table->buckets);
     *table = (struct key_table){NULL, 0};
-}
-
-static uint32_t block_of(const struct entities *entities, uint32_t index)
-{
-    return index >> entities->shift;
-}
-
-static uint32_t place_of(const struct entities *entities, uint32_t index)
-{
-    return index & ((UINT32_C(1) << entities->shift) - 1);
 }
 
 static size_t block_bytes(const struct entities *entities)
@@ -104,12 +64,6 @@ int entities_new(const struct layout *layout, struct strings *strings, struct en
     return OK;
 }
 
-static struct entity *at(const struct entities *entities, uint32_t index)
-{
-    return (struct entity *)(entities->blocks[block_of(entities, index)].memory +
-                             place_of(entities, index) * entities->share.layout->entity_size);
-}
-
 struct share *entities_share(struct entities *entities)
 {
     return &entities->share;
@@ -119,7 +73,8 @@ struct share *entities_share(struct entities *entities)
 static bool is_used(const struct entities *entities, uint32_t index)
 {
     const struct block *block = &entities->blocks[block_of(entities, index)];
-    return block->memory && place_of(entities, index) < block->fresh && at(entities, index)->events.item;
+    return block->memory && place_of(entities, index) < block->fresh &&
+           entities_at(entities, index)->events.item;
 }
 
 void entities_free(struct entities *entities)
@@ -128,7 +83,7 @@ void entities_free(struct entities *entities)
         return;
     for (uint32_t i = 0; i < end_of(entities); i++)
         if (is_used(entities, i))
-            entity_done(&entities->share, at(entities, i));
+            entity_done(&entities->share, entities_at(entities, i));
     for (size_t b = 0; b < entities->n_blocks; b++)
         pages_free(entities->blocks[b].memory, block_bytes(entities));
     free(entities->blocks);
@@ -154,10 +109,10 @@ static void move_some(struct entities *entities, uint32_t n)
         return;
     for (; n && entities->moved <= old->mask; n--, entities->moved++) {
         struct bucket *bucket = &old->buckets[entities->moved];
-        if (bucket->number && bucket->number != MOVED)
+        if (bucket->number && bucket->number != BUCKET_MOVED)
             put(&entities->now, *bucket);
         if (bucket->number)
-            bucket->number = MOVED;
+            bucket->number = BUCKET_MOVED;
     }
     if (entities->moved > old->mask)
         free_table(old);
@@ -217,7 +172,7 @@ static uint32_t take_place(struct entities *entities)
     uint32_t place = block->free;
     uint32_t index = b << entities->shift;
     if (place != NONE) {
-        block->free = at(entities, index + place)->end;
+        block->free = entities_at(entities, index + place)->end;
     } else {
         place = block->fresh++;
         entities->touched += (int64_t)entities->share.layout->entity_size;
@@ -233,7 +188,7 @@ static void give_place(struct entities *entities, uint32_t index)
 {
     uint32_t b = block_of(entities, index);
     struct block *block = &entities->blocks[b];
-    struct entity *entity = at(entities, index);
+    struct entity *entity = entities_at(entities, index);
     entity->events.item = 0;
     entity->end = block->free;
     block->free = place_of(entities, index);
@@ -268,8 +223,9 @@ static inline struct bucket *find_bucket(const struct entities *entities, const 
     if (!table->buckets)
         return NULL;
     for (; table->buckets[i].number; i = (i + 1) & table->mask)
-        if (table->buckets[i].tag == tag && table->buckets[i].number != MOVED &&
-            same_key(entity_keys(layout, at(entities, table->buckets[i].number - 1)), key, layout->n_words))
+        if (table->buckets[i].tag == tag && table->buckets[i].number != BUCKET_MOVED &&
+            same_key(entity_keys(layout, entities_at(entities, table->buckets[i].number - 1)), key,
+                     layout->n_words))
             break;
     return &table->buckets[i];
 }
@@ -283,10 +239,11 @@ static struct entity *add(struct entities *entities, uint32_t tag, const uint64_
     uint32_t index = take_place(entities);
     if (index == NONE)
         return NULL;
-    struct entity *entity = at(entities, index);
+    struct entity *entity = entities_at(entities, index);
     entity_init(layout, key, entity);
     put(&entities->now, (struct bucket){tag, index + 1});
     entities->n++;
+    entities->due += 2 * EVENTS_A_LOOK;
     return entity;
 }
 
@@ -296,7 +253,7 @@ struct entity *entities_look_up(const struct entities *entities, uint64_t hash, 
     const struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
     if (!bucket->number && entities->old.buckets)
         bucket = find_bucket(entities, &entities->old, tag, key);
-    return bucket->number ? at(entities, bucket->number - 1) : NULL;
+    return bucket->number ? entities_at(entities, bucket->number - 1) : NULL;
 }
 
 struct entity *entities_find(struct entities *entities, uint64_t hash, const uint64_t *key, bool *ret_new)
@@ -324,14 +281,14 @@ static void empty_bucket(const struct key_table *table, struct bucket *bucket)
 static void remove_entity(struct entities *entities, uint32_t index)
 {
     const struct layout *layout = entities->share.layout;
-    struct entity *entity = at(entities, index);
+    struct entity *entity = entities_at(entities, index);
     const uint64_t *key = entity_keys(layout, entity);
     uint32_t tag = (uint32_t)entities_hash(key, layout->n_words);
     struct bucket *bucket = find_bucket(entities, &entities->now, tag, key);
     if (bucket->number)
         empty_bucket(&entities->now, bucket);
     else
-        find_bucket(entities, &entities->old, tag, key)->number = MOVED;
+        find_bucket(entities, &entities->old, tag, key)->number = BUCKET_MOVED;
     entities->n--;
     entity_done(&entities->share, entity);
     give_place(entities, index);
@@ -356,7 +313,7 @@ void entities_remove(struct entities *entities, struct entity *entity)
 static bool look_after(struct entities *entities, uint32_t index, int64_t floor, bool movable)
 {
     struct share *share = &entities->share;
-    struct entity *entity = at(entities, index);
+    struct entity *entity = entities_at(entities, index);
     if (entity_is_quiet(share->layout, entity, floor) && entity_forget_quiet(share, entity, floor)) {
         remove_entity(entities, index);
         return false;
@@ -372,7 +329,7 @@ static int64_t sweep_block(struct entities *entities, const struct block *block,
 {
     const struct layout *layout = entities->share.layout;
     uint32_t place = place_of(entities, entities->hand), left = block->fresh - place;
-    const struct entity *entity = at(entities, entities->hand);
+    const struct entity *entity = entities_at(entities, entities->hand);
     uint32_t most = n < left ? (uint32_t)n : left, i = 0;
     while (i < most) {
         uint32_t index = entities->hand++;
@@ -386,9 +343,14 @@ static int64_t sweep_block(struct entities *entities, const struct block *block,
     return i;
 }
 
-void entities_sweep(struct entities *entities, int64_t floor, int64_t n)
+void entities_sweep(struct entities *entities, int64_t floor, int64_t events)
 {
     bool loose = pool_is_loose(&entities->share.pool);
+    entities->due += loose ? events * EVENTS_A_LOOK : events;
+    if (entities->due < LOOKS_AT_ONCE * EVENTS_A_LOOK)
+        return;
+    int64_t n = entities->due / EVENTS_A_LOOK;
+    entities->due = 0;
     while (n > 0 && entities->n) {
         if (entities->hand >= end_of(entities)) {
             entities->hand = 0;
@@ -413,25 +375,14 @@ void entities_prefetch(const struct entities *entities, const uint64_t *hashes, 
         __builtin_prefetch(&entities->old.buckets[(uint32_t)hashes[rows[j]] & entities->old.mask]);
 }
 
-/* The entity that a key has, by its tag alone. */
-static inline struct entity *guess(const struct entities *entities, const struct key_table *table,
-                                   uint32_t tag)
-{
-    uint32_t i = tag & table->mask;
-    for (; table->buckets[i].number; i = (i + 1) & table->mask)
-        if (table->buckets[i].tag == tag && table->buckets[i].number != MOVED)
-            return at(entities, table->buckets[i].number - 1);
-    return NULL;
-}
-
 void entities_guess(const struct entities *entities, const uint64_t *hashes, const uint32_t *rows, int n,
                     struct entity **ret)
 {
     size_t size = entities->share.layout->entity_size;
     for (int j = 0; j < n; j++) {
-        struct entity *entity = guess(entities, &entities->now, (uint32_t)hashes[rows[j]]);
+        struct entity *entity = entities_guess_one(entities, &entities->now, (uint32_t)hashes[rows[j]]);
         if (!entity && entities->old.buckets)
-            entity = guess(entities, &entities->old, (uint32_t)hashes[rows[j]]);
+            entity = entities_guess_one(entities, &entities->old, (uint32_t)hashes[rows[j]]);
         ret[rows[j]] = entity;
         if (!entity)
             continue;
@@ -460,7 +411,7 @@ int64_t entities_retained(const struct entities *entities)
     int64_t retained = 0;
     for (uint32_t i = 0; i < end_of(entities); i++)
         if (is_used(entities, i))
-            retained += ring_count(at(entities, i));
+            retained += ring_count(entities_at(entities, i));
     return retained;
 }
 
@@ -468,5 +419,5 @@ void entities_each(const struct entities *entities, entities_visit *visit, void 
 {
     for (uint32_t i = 0; i < end_of(entities); i++)
         if (is_used(entities, i))
-            visit(context, at(entities, i));
+            visit(context, entities_at(entities, i));
 }

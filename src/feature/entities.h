@@ -27,9 +27,10 @@ void entities_guess(const struct entities *entities, const uint64_t *hashes, con
 struct share *entities_share(struct entities *entities);
 /* Takes one of them out, with its memory and the texts of its key. */
 void entities_remove(struct entities *entities, struct entity *entity);
-/* Looks at the next n of them, round and round, and takes memory back from those that no event at or after
- * `floor` can see. */
-void entities_sweep(struct entities *entities, int64_t floor, int64_t n);
+/* After so many events: looks at the next few of them, round and round, and takes memory back from those that
+ * no event at or after `floor` can see. Two for each new one, so that there are never many more than are
+ * seen; else one for a few events, or for each where memory is to be moved together. */
+void entities_sweep(struct entities *entities, int64_t floor, int64_t events);
 
 /* Calls `visit` with each of them, in no order that means anything. */
 typedef void entities_visit(void *context, const struct entity *entity);

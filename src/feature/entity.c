@@ -436,32 +436,6 @@ bool entity_take(struct share *share, struct entity *entity, const struct arriva
     return fine;
 }
 
-/* Where a cursor stands, and the next event, whose time ends its way. (A function that only asks memory has
- * no effect in a compiler's eyes: what is not inlined is left out.) */
-static inline __attribute__((always_inline)) void prefetch_cursors(const struct entity *entity,
-                                                                   const uint32_t *cursors, int n,
-                                                                   size_t size, bool paged)
-{
-    uint32_t mask = (paged ? entity->capacity / RING_PAGE : entity->capacity) - 1;
-    for (int i = 0; i < n; i++) {
-        uint32_t at = cursors[i];
-        const char *event = paged ? ((char **)entity->ring)[at / RING_PAGE & mask] + at % RING_PAGE * size
-                                  : (const char *)entity->ring + (at & mask) * size;
-        __builtin_prefetch(event);
-        __builtin_prefetch(event + size + sizeof(int64_t) - 1);
-    }
-}
-
-static inline __attribute__((always_inline)) void prefetch_ring(const struct layout *layout,
-                                                                const struct entity *entity, bool paged)
-{
-    size_t size = layout->event_size;
-    prefetch_cursors(entity, entity_lows(layout, entity), layout->n_frames, size, paged);
-    prefetch_cursors(entity, entity_highs(layout, entity), layout->n_ends, size, paged);
-    if (!paged || entity->end % RING_PAGE)
-        __builtin_prefetch(event_at(layout, entity, entity->end));
-}
-
 bool entity_prefetch(const struct layout *layout, struct entity *const *entities, const union value *values,
                      const uint32_t *rows, int n)
 {
@@ -472,7 +446,7 @@ bool entity_prefetch(const struct layout *layout, struct entity *const *entities
             ring_prefetch_directory(entity);
             more = true;
         } else if (entity->ring) {
-            prefetch_ring(layout, entity, false);
+            ring_prefetch(layout, entity, false);
         }
         for (int i = 0; i < layout->n_extremes; i++)
             extremes_prefetch(entity_at(entity, layout->extremes[i].offset));
@@ -487,7 +461,7 @@ void entity_prefetch_more(const struct layout *layout, struct entity *const *ent
 {
     for (int j = 0; j < n; j++)
         if (entities[rows[j]]->capacity > RING_PAGE)
-            prefetch_ring(layout, entities[rows[j]], true);
+            ring_prefetch(layout, entities[rows[j]], true);
     for (int i = 0; i < layout->n_linked; i++)
         recent_prefetch_more(layout, &layout->linked[i], entities, values, rows, n);
 }

@@ -37,11 +37,22 @@ static void key_words(const struct vector *part, int64_t n, uint64_t *words, int
     }
 }
 
+/* None is NULL, and none could not be computed. */
+static bool are_values(const struct vector *vector, int64_t n)
+{
+    uint8_t differ = 0;
+    for (int64_t i = 0; i < n; i++)
+        differ |= vector->state[i] ^ STATE_VALUE;
+    return !differ;
+}
+
 /* A NULL part is 0 in its words and a bit in the last word. A key that could not be computed is as unknown as
  * a NULL one. */
 static void mark_nulls(const struct vector *part, int64_t n, uint64_t *words, uint64_t *nulls, int64_t stride,
                        size_t number, const uint8_t *wanted, int64_t *errors)
 {
+    if (are_values(part, n))
+        return;
     for (int64_t i = 0; i < n; i++) {
         if (part->state[i] == STATE_VALUE)
             continue;
@@ -101,6 +112,11 @@ static void copy_values(const struct vector *argument, int64_t n, union value *v
 static void mark_slot(const struct vector *argument, const struct vector *filter, int64_t n, uint64_t *marks,
                       size_t slot, const uint8_t *wanted, int64_t *errors)
 {
+    if (!filter && (!argument || are_values(argument, n))) {
+        for (int64_t i = 0; i < n; i++)
+            marks[i] |= UINT64_C(1) << slot;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         bool passes = !filter || (filter->state[i] == STATE_VALUE && BOOLEANS(filter)[i]);
         bool marked = passes && (!argument || argument->state[i] == STATE_VALUE);
@@ -131,7 +147,10 @@ static void stage_slots(struct staged *staged, const struct program *program, in
 static void hash_keys(struct staged *staged, int64_t from, int64_t to)
 {
     int words = staged->layout.n_words;
-    for (int64_t i = from; i < to; i++)
+    /* A key of one part, and its NULL marks. */
+    for (int64_t i = from; words == 2 && i < to; i++)
+        staged->hashes[i] = entities_hash(staged->keys + i * 2, 2);
+    for (int64_t i = from; words != 2 && i < to; i++)
         staged->hashes[i] = entities_hash(staged->keys + i * words, words);
 }
 
@@ -207,11 +226,10 @@ int staged_new(const struct plan *plan, int group, enum layout_finds finds, int6
     staged.values = memory_new(n * g->n_slots, sizeof *staged.values);
     staged.found = memory_new(n, sizeof *staged.found);
     staged.shares = memory_new(shares, sizeof *staged.shares);
-    staged.due = memory_new(shares, sizeof *staged.due);
     if (staged.layout.n_text_keys)
         staged.texts = memory_new(n * g->n_keys, sizeof *staged.texts);
     if (!staged.hashes || !staged.keys || !staged.marks || !staged.values || !staged.found ||
-        !staged.shares || !staged.due || (staged.layout.n_text_keys && !staged.texts))
+        !staged.shares || (staged.layout.n_text_keys && !staged.texts))
         rc = error_set(error, CODE_MEMORY, "no memory for the windows");
     *ret = staged;
     for (int t = 0; rc == OK && t < n_shares; t++)
@@ -226,7 +244,6 @@ void staged_done(struct staged *staged)
     for (int t = 0; staged->shares && t < staged->n_shares; t++)
         entities_free(staged->shares[t]);
     free(staged->shares);
-    free(staged->due);
     free(staged->hashes);
     free(staged->keys);
     free(staged->marks);

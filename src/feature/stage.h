@@ -17,7 +17,6 @@ struct staged {
     struct text *texts;              /* key parts per row, where a part is VARCHAR; else NULL */
     struct entity **found;           /* per row: its entity */
     struct entities **shares;        /* one per thread */
-    int64_t *due;                    /* per thread: entities to be looked at by the next sweep */
     int n_shares;
     int first_root; /* of the group's keys and slots in the program of its level */
 };

@@ -26,10 +26,10 @@
 #include "feature/strings.h"
 
 enum {
-    SLICE = 4096, /* rows per round: window results and slots of a slice stay in the second-level cache */
-    AHEAD = 8,    /* rows between a step towards an entity and the next */
-    FEW = 16,     /* rows at most that are taken group by group */
-    SWEEP = 16,   /* entities looked at together for memory to give back: one per event, but not one by one */
+    SLICE = 1024,        /* rows per round: its window results and slots stay in the second-level cache */
+    SLICE_SHARED = 4096, /* the same for several threads, who wait for each other at its end */
+    AHEAD = 8,           /* rows that go a step towards their entities together */
+    FEW = 16,            /* rows at most that are taken group by group */
 };
 
 /* Rows of the slice that task t of n has in steps 1 and 4: multiples of 64, so that no two share a bitmap's
@@ -100,14 +100,19 @@ static bool step_texts(struct state *state)
     return true;
 }
 
+static struct arrivals arrivals_of(const struct state *state, const struct staged *staged)
+{
+    return (struct arrivals){.times = state->times,
+                             .floors = state->floors,
+                             .marks = staged->marks,
+                             .values = staged->values,
+                             .entities = staged->found,
+                             .number = state->arrival};
+}
+
 static bool take_events(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
-    struct arrivals arrivals = {.times = state->times,
-                                .floors = state->floors,
-                                .marks = staged->marks,
-                                .values = staged->values,
-                                .entities = staged->found,
-                                .number = state->arrival};
+    struct arrivals arrivals = arrivals_of(state, staged);
     return arrivals_take(entities_share(staged->shares[share]), staged->steady, &arrivals, rows, n);
 }
 
@@ -116,7 +121,8 @@ static void fail(struct state *state)
     __atomic_store_n(&state->failed, true, __ATOMIC_RELAXED);
 }
 
-/* The rows of a share of the keys. Windows of rows that WHERE leaves out are NULL. */
+/* The rows of a share of the keys. Windows of rows that WHERE leaves out are NULL; of others some steps
+ * expect that they are values (steady.c). */
 static int find_rows(const struct state *state, const struct staged *staged, int share, uint32_t *ret)
 {
     int n = 0;
@@ -126,12 +132,13 @@ static int find_rows(const struct state *state, const struct staged *staged, int
         return n;
     }
     for (int64_t i = 0; i < state->n; i++) {
-        if (state->wanted && !state->wanted[i]) {
-            for (int r = 0; share == 0 && r < staged->layout.n_readings; r++)
-                state->windows[staged->layout.readings[r].window].state[i] = STATE_NULL;
-        } else if ((int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share) {
+        bool wanted = !state->wanted || state->wanted[i];
+        bool mine =
+            wanted ? (int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share : share == 0;
+        for (int r = 0; mine && state->wanted && r < staged->layout.n_readings; r++)
+            state->windows[staged->layout.readings[r].window].state[i] = wanted ? STATE_VALUE : STATE_NULL;
+        if (mine && wanted)
             ret[n++] = (uint32_t)i;
-        }
     }
     return n;
 }
@@ -163,11 +170,7 @@ static bool ask_rings(struct staged *staged, struct entities *entities, const ui
 /* Every event may have left an entity with nothing. */
 static void sweep(struct state *state, struct staged *staged, int share, int n)
 {
-    staged->due[share] += n;
-    if (staged->due[share] < SWEEP)
-        return;
-    entities_sweep(staged->shares[share], state->high_water - state->options.lateness_us, staged->due[share]);
-    staged->due[share] = 0;
+    entities_sweep(staged->shares[share], state->high_water - state->options.lateness_us, n);
 }
 
 /* How many of a block's n rows there are. */
@@ -180,7 +183,11 @@ static int block_rows(int n, int block)
 static bool take_rows(struct state *state, struct staged *staged, int share, const uint32_t *rows, int n)
 {
     struct entities *entities = staged->shares[share];
+    struct arrivals arrivals = arrivals_of(state, staged);
     bool more = false;
+    if (staged->steady)
+        return arrivals_find_and_take(entities, staged->steady, &arrivals, staged->hashes, staged->keys, rows,
+                                      n);
     for (int b = 0; b * AHEAD < n + 4 * AHEAD; b++) {
         const uint32_t *at = rows + (ptrdiff_t)b * AHEAD;
         entities_prefetch(entities, staged->hashes, at, block_rows(n, b));
@@ -201,7 +208,7 @@ static void step_windows(void *context, int task)
     struct state *state = context;
     struct staged *staged = &state->groups[task / state->threads];
     int share = task % state->threads;
-    uint32_t rows[SLICE];
+    uint32_t rows[SLICE_SHARED];
     if (staged->level != state->level)
         return;
     int64_t spilled = exact_spilled();
@@ -424,9 +431,10 @@ int state_take(struct state *state, const struct table *events, struct table *re
     if (state->learning)
         rc = learning_blind(state->learning, state->plan, events, &state->events, error);
     state->features = ret_features;
-    for (int64_t from = 0; rc == OK && from < events->length; from += SLICE) {
+    int64_t slice = state->threads > 1 ? SLICE_SHARED : SLICE;
+    for (int64_t from = 0; rc == OK && from < events->length; from += slice) {
         state->from = from;
-        state->n = events->length - from < SLICE ? events->length - from : SLICE;
+        state->n = events->length - from < slice ? events->length - from : slice;
         if (from % LIMIT_BATCH_ROWS == 0)
             rc = check_memory(state, error);
         if (rc == OK)
@@ -544,7 +552,8 @@ static int new_groups(struct state *state, struct error *error)
                                                       : LAYOUT_FINDS_NONE;
     int rc = OK;
     for (size_t g = 0; rc == OK && g < plan->n_groups; g++)
-        rc = staged_new(plan, (int)g, finds, SLICE, state->threads, state->strings, &state->groups[g], error);
+        rc = staged_new(plan, (int)g, finds, SLICE_SHARED, state->threads, state->strings, &state->groups[g],
+                        error);
     return rc;
 }
 
@@ -554,10 +563,11 @@ static int new_windows(struct state *state, struct error *error)
     for (size_t w = 0; w < state->plan->n_windows; w++) {
         struct vector *vector = &state->windows[w];
         vector->rep = state->plan->windows[w].rep;
-        vector->data = memory_aligned(SLICE * rep_width(vector->rep));
-        vector->state = memory_aligned(SLICE);
+        vector->data = memory_aligned(SLICE_SHARED * rep_width(vector->rep));
+        vector->state = memory_aligned(SLICE_SHARED);
         if (!vector->data || !vector->state)
             return error_set(error, CODE_MEMORY, "no memory for the windows");
+        memset(vector->state, STATE_VALUE, SLICE_SHARED);
     }
     for (size_t g = 0; rc == OK && g < state->plan->n_groups; g++) {
         struct staged *staged = &state->groups[g];
@@ -589,13 +599,13 @@ int state_new(struct plan *plan, const struct state_options *options, struct sta
     state->after = memory_new(threads, sizeof *state->after);
     state->roots = memory_new(threads, sizeof *state->roots);
     state->groups = memory_new(plan->n_groups, sizeof *state->groups);
-    state->times = memory_new(SLICE, sizeof *state->times);
-    state->floors = memory_new(SLICE, sizeof *state->floors);
+    state->times = memory_new(SLICE_SHARED, sizeof *state->times);
+    state->floors = memory_new(SLICE_SHARED, sizeof *state->floors);
     state->windows = memory_new(plan->n_windows, sizeof *state->windows);
     state->errors = memory_new(threads, sizeof *state->errors);
     state->nulls = memory_new(threads * (size_t)plan->features->n, sizeof *state->nulls);
     if (plan->where) {
-        state->wanted = memory_new(SLICE, sizeof *state->wanted);
+        state->wanted = memory_new(SLICE_SHARED, sizeof *state->wanted);
         state->filtered = memory_new(1, sizeof *state->filtered);
     }
     if (!state->after || !state->roots || !state->groups || !state->times || !state->floors ||

@@ -1,4 +1,6 @@
 /* Step 2 of taking events (state.c): times, the high water, and which events are late, too late or ahead. */
+#include <string.h>
+
 #include "base/limits.h"
 #include "feature/state_struct.h"
 
@@ -59,9 +61,37 @@ static uint8_t mark(struct state *state, int64_t time)
     return ahead ? STATE_AHEAD : too_late ? STATE_TOO_LATE : 0;
 }
 
+/* Do all events come in the order of their times, none left out, and none ahead? */
+static bool is_in_order(const struct state *state)
+{
+    int64_t last = state->started ? state->high_water : state->times[0];
+    int64_t most = state->options.max_ahead_us ? state->options.max_ahead_us : INT64_MAX;
+    bool fine = !state->wanted;
+    for (int64_t i = 0; i < state->n; last = state->times[i++])
+        fine &= state->times[i] >= last && state->times[i] - last <= most;
+    return fine;
+}
+
+/* What mark says of such events. */
+static void take_order(struct state *state)
+{
+    for (int64_t i = 0; i < state->n; i++)
+        state->floors[i] = state->times[i] - state->options.lateness_us;
+    memset(state->marks + state->from, 0, (size_t)state->n);
+    if (state->entered)
+        memset(state->entered + state->from, 1, (size_t)state->n);
+    state->high_water = state->times[state->n - 1];
+    state->started = true;
+    state->n_ahead = 0;
+}
+
 void state_order(struct state *state)
 {
     find_times(state);
+    if (is_in_order(state)) {
+        take_order(state);
+        return;
+    }
     for (int64_t i = 0; i < state->n; i++) {
         bool wanted = !state->wanted || state->wanted[i];
         uint8_t marks = wanted ? mark(state, state->times[i]) : 0;

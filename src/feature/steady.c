@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "feature/kernels.h"
+#include "feature/lookahead.h"
 
 #define STEP static inline __attribute__((always_inline))
 #define RARELY(condition) __builtin_expect(condition, 0)
@@ -226,6 +227,13 @@ STEP bool gain_event(const struct steady *steady, const struct steady_end *end,
     return true;
 }
 
+/* The number of events: never NULL, which the windows' vectors are told beforehand (state.c). */
+STEP void put_events(const struct vector *out, uint32_t row, int64_t events)
+{
+    if (out->state)
+        INTS(out)[row] = events;
+}
+
 STEP void put_count(const struct vector *out, uint32_t row, int64_t count)
 {
     if (out->state) {
@@ -265,7 +273,7 @@ STEP bool run_small(const struct steady *steady, const struct steady_frame *fram
     small->sum = sum;
     small->count = count;
     const struct vector *out = frame->outputs;
-    put_count(&out[OUT_EVENTS], row, (uint32_t)(high - low));
+    put_events(&out[OUT_EVENTS], row, (uint32_t)(high - low));
     put_mean(&out[OUT_MEAN], row, count, small_mean(sum, count + !count, steady->scale));
     if (!frame->more)
         return true;
@@ -320,7 +328,7 @@ STEP bool run_double(const struct steady *steady, const struct steady_frame *fra
     exact->sum = sum;
     const struct vector *out = frame->outputs;
     int64_t count = exact->count;
-    put_count(&out[OUT_EVENTS], row, (uint32_t)(high - low));
+    put_events(&out[OUT_EVENTS], row, (uint32_t)(high - low));
     if (out[OUT_MEAN].state) {
         double mean;
         if (RARELY(exact->spill || !exact_divide(sum, (uint64_t)(count + !count), &mean)))
@@ -347,7 +355,7 @@ STEP bool run_nothing(const struct steady_frame *frame, struct entity *entity, c
     while (event_time(walk_at(&gain->walk, low, paged)) < oldest)
         low++;
     *cursor = low;
-    put_count(&frame->outputs[OUT_EVENTS], gain->row, (uint32_t)(high - low));
+    put_events(&frame->outputs[OUT_EVENTS], gain->row, (uint32_t)(high - low));
     return true;
 }
 
@@ -444,25 +452,48 @@ STEP bool take_one(struct share *share, const struct steady *steady, struct enti
 }
 
 STEP bool take_rows(struct share *share, const struct steady *steady, const struct arrivals *arrivals,
-                    const uint32_t *rows, int n, enum run_along run)
+                    struct lookahead *look, const uint32_t *rows, int n, enum run_along run)
 {
-    for (int j = 0; j < n; j++)
-        if (!take_one(share, steady, arrivals->entities[rows[j]], arrivals, rows[j], run))
+    int behind = look ? LOOKAHEAD_ALL : 0;
+    for (int j = -behind; j < n; j++) {
+        if (look && !lookahead_step(look, j + behind))
             return false;
+        if (j >= 0 && !take_one(share, steady, arrivals->entities[rows[j]], arrivals, rows[j], run))
+            return false;
+    }
     return true;
+}
+
+static bool take(struct share *share, const struct steady *steady, const struct arrivals *arrivals,
+                 struct lookahead *look, const uint32_t *rows, int n)
+{
+    switch (steady ? steady->run : RUN_ANYTHING) {
+    case RUN_NOTHING:
+        return take_rows(share, steady, arrivals, look, rows, n, RUN_NOTHING);
+    case RUN_SMALL:
+        return take_rows(share, steady, arrivals, look, rows, n, RUN_SMALL);
+    case RUN_DOUBLE:
+        return take_rows(share, steady, arrivals, look, rows, n, RUN_DOUBLE);
+    default:
+        return take_rows(share, steady, arrivals, look, rows, n, RUN_ANYTHING);
+    }
 }
 
 bool arrivals_take(struct share *share, const struct steady *steady, const struct arrivals *arrivals,
                    const uint32_t *rows, int n)
 {
-    switch (steady ? steady->run : RUN_ANYTHING) {
-    case RUN_NOTHING:
-        return take_rows(share, steady, arrivals, rows, n, RUN_NOTHING);
-    case RUN_SMALL:
-        return take_rows(share, steady, arrivals, rows, n, RUN_SMALL);
-    case RUN_DOUBLE:
-        return take_rows(share, steady, arrivals, rows, n, RUN_DOUBLE);
-    default:
-        return take_rows(share, steady, arrivals, rows, n, RUN_ANYTHING);
-    }
+    return take(share, steady, arrivals, NULL, rows, n);
+}
+
+bool arrivals_find_and_take(struct entities *entities, const struct steady *steady,
+                            const struct arrivals *arrivals, const uint64_t *hashes, const uint64_t *keys,
+                            const uint32_t *rows, int n)
+{
+    struct lookahead look = {.entities = entities,
+                             .hashes = hashes,
+                             .keys = keys,
+                             .found = arrivals->entities,
+                             .rows = rows,
+                             .n = n};
+    return take(&entities->share, steady, arrivals, &look, rows, n);
 }

@@ -9,7 +9,7 @@
 #ifndef SHRIKE_FEATURE_STEADY_H
 #define SHRIKE_FEATURE_STEADY_H
 
-#include "feature/entity.h"
+#include "feature/entities.h"
 
 struct steady;
 
@@ -23,7 +23,7 @@ struct arrivals {
     const int64_t *times, *floors;
     const uint64_t *marks;
     const union value *values; /* n_slots per row */
-    struct entity *const *entities;
+    struct entity **entities;
     int64_t number; /* of row 0 */
 };
 
@@ -31,5 +31,10 @@ struct arrivals {
  * general way. False: no memory. */
 bool arrivals_take(struct share *share, const struct steady *steady, const struct arrivals *arrivals,
                    const uint32_t *rows, int n);
+/* The same for rows whose entities are to be found by their keys, n_words each, and the keys' hashes, both by
+ * row: memory is asked for ahead. Of a group that has a steady step. */
+bool arrivals_find_and_take(struct entities *entities, const struct steady *steady,
+                            const struct arrivals *arrivals, const uint64_t *hashes, const uint64_t *keys,
+                            const uint32_t *rows, int n);
 
 #endif
