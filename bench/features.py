@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The handbook's 12 windows over 1.75 million transactions, Parquet to Parquet: Shrike against DuckDB (the
-same plan text) and Polars. Runs alternate; medians of CPU seconds (user and system) and of wall seconds,
-and their ratios.
+same plan text) and Polars, in two ways: sums and means by time per entity and differences of them, which
+takes the least, and `rolling` with a period and an offset. Runs alternate; medians of CPU seconds (user and
+system) and of wall seconds, and their ratios.
 
 Shrike's times are those of the whole process. The peers' are taken inside Python after the import of the
 library."""
@@ -39,25 +40,24 @@ def contenders(source, folder):
     def duckdb(cores):
         return run_peer([HERE / "peer_duckdb.py", PLAN, source, folder / "duckdb.parquet", cores], cores)
 
-    def polars(cores):
-        return run_peer(
-            [HERE / "peer_polars.py", source, folder / "polars.parquet"],
-            cores,
-            {"POLARS_MAX_THREADS": str(cores)},
-        )
+    def polars(cores, program="peer_polars.py", out="polars.parquet"):
+        return run_peer([HERE / program, source, folder / out], cores, {"POLARS_MAX_THREADS": str(cores)})
 
-    return {"Shrike": shrike, "DuckDB": duckdb, "Polars": polars}
+    def rolling(cores):
+        return polars(cores, "peer_polars_rolling.py", "rolling.parquet")
+
+    return {"Shrike": shrike, "DuckDB": duckdb, "Polars": polars, "rolling": rolling}
 
 
-def compare(folder):
+def compare(folder, peer):
     """They differ only where a customer has two transactions in one second: Shrike's windows hold what came
     before, Polars' the later one too."""
     result = run(
-        [PEER_PYTHON, HERE / "peer_compare.py", folder / "shrike.parquet", folder / "polars.parquet"]
+        [PEER_PYTHON, HERE / "peer_compare.py", folder / "shrike.parquet", folder / f"{peer.lower()}.parquet"]
     )
     found = json.loads(result.out)
     print(
-        f"\nrows in which Shrike and Polars differ (two payments of a customer in one second): "
+        f"\nrows in which Shrike and {peer} differ (two payments of a customer in one second): "
         f"{found['different']} of {found['rows']:,}"
     )
 
@@ -104,8 +104,9 @@ def main():
         for cores in (1, 2):
             if cores <= len(os.sched_getaffinity(0)):
                 measure(runners, folder, cores, arguments.rounds)
-        if {"Shrike", "Polars"} <= runners.keys():
-            compare(folder)
+        for peer in ("Polars", "rolling"):
+            if {"Shrike", peer} <= runners.keys():
+                compare(folder, peer)
 
 
 if __name__ == "__main__":

@@ -532,9 +532,9 @@ static void print_clock(void)
 /* What the times of single events come from. */
 static void print_causes(const struct latencies *latencies)
 {
-    /* state.c looks for memory to give back so often. */
-    enum { SWEEP = 16, SWEEPING = 0, MOVED, OTHER, CAUSES };
-    static const char *const names[CAUSES] = {"every 16th: it looks for memory to give back",
+    /* entities.c looks for memory to give back so often. */
+    enum { SWEEP = 64, SWEEPING = 0, MOVED, OTHER, CAUSES };
+    static const char *const names[CAUSES] = {"every 64th: it looks for memory to give back",
                                               "of the others, those that allocate or free", "all others"};
     struct error error = {0};
     int64_t *times = memory_new((size_t)latencies->n, sizeof *times);
@@ -564,7 +564,7 @@ static void online(void)
         printf("\n| %lld customers | events | p50 | p90 | p99 | p99.9 | p99.99 | max |\n"
                "|---|---|---|---|---|---|---|---|\n",
                (long long)customers);
-        /* Whole batches first: then every 16th of the single events looks for memory to give back. */
+        /* Whole batches first: then every 64th of the single events looks for memory to give back. */
         int64_t fill = (2 * customers * 38 / BATCH + 1) * BATCH;
         measure_latencies(handbook(), &stream, fill, scaled(1000000), &latencies);
         print_quantiles("one round", latencies.first, latencies.n);

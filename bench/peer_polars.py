@@ -11,6 +11,12 @@ import time
 
 import polars as pl
 
+NAMES = [
+    f"{e}_{a}_{d}d"
+    for e, a in (("customer", "count"), ("customer", "mean"), ("terminal", "count"), ("terminal", "risk"))
+    for d in (1, 7, 30)
+]
+
 
 def windows():
     for days in (1, 7, 30):
@@ -52,17 +58,12 @@ def main(source, target):
         .select(columns)
         .with_columns(one=pl.lit(1, dtype=pl.Int32), fraud=pl.col("is_fraud").cast(pl.Int32))
     )
-    names = [
-        f"{e}_{a}_{d}d"
-        for e, a in (("customer", "count"), ("customer", "mean"), ("terminal", "count"), ("terminal", "risk"))
-        for d in (1, 7, 30)
-    ]
     table = table.with_columns(pl.col("ts").set_sorted()).with_columns(*windows()).with_columns(*delayed())
     table = table.select(
         "amount",
         (pl.col("ts").dt.weekday() >= 6).alias("weekend"),
         (pl.col("ts").dt.hour() <= 6).alias("night"),
-        *names,
+        *NAMES,
     )
     table.collect().write_parquet(target)
 

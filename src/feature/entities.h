@@ -48,6 +48,12 @@ static inline uint64_t entities_hash(const uint64_t *key, int n_words)
     return hash;
 }
 
+/* Which of n threads has the key: by the upper half of its hash, for the lower one says the bucket. */
+static inline int entities_owner(uint64_t hash, int n)
+{
+    return (int)((hash >> 32) * (uint64_t)n >> 32);
+}
+
 /* Is it that of the key? Takes NULL. */
 static inline bool entities_is(const struct layout *layout, const struct entity *entity, const uint64_t *key)
 {

@@ -126,16 +126,15 @@ static void fail(struct state *state)
 static int find_rows(const struct state *state, const struct staged *staged, int share, uint32_t *ret)
 {
     int n = 0;
-    if (state->threads == 1 && !state->wanted) {
-        for (; n < state->n; n++)
-            ret[n] = (uint32_t)n;
-        return n;
+    /* Guessing whose a key is would be wrong half the time. */
+    for (int64_t i = 0; !state->wanted && i < state->n; i++) {
+        ret[n] = (uint32_t)i;
+        n += entities_owner(staged->hashes[i], state->threads) == share;
     }
-    for (int64_t i = 0; i < state->n; i++) {
-        bool wanted = !state->wanted || state->wanted[i];
-        bool mine =
-            wanted ? (int)((staged->hashes[i] >> 32) % (uint64_t)state->threads) == share : share == 0;
-        for (int r = 0; mine && state->wanted && r < staged->layout.n_readings; r++)
+    for (int64_t i = 0; state->wanted && i < state->n; i++) {
+        bool wanted = state->wanted[i];
+        bool mine = wanted ? entities_owner(staged->hashes[i], state->threads) == share : share == 0;
+        for (int r = 0; mine && r < staged->layout.n_readings; r++)
             state->windows[staged->layout.readings[r].window].state[i] = wanted ? STATE_VALUE : STATE_NULL;
         if (mine && wanted)
             ret[n++] = (uint32_t)i;

@@ -81,7 +81,7 @@ static int64_t find_entities(const struct forgetting *forgetting, const struct s
     int64_t found = 0;
     for (int64_t i = 0; i < n; i++) {
         uint64_t hash = staged->hashes[i];
-        int t = state->threads == 1 ? 0 : (int)((hash >> 32) % (uint64_t)state->threads);
+        int t = entities_owner(hash, state->threads);
         struct going going = {
             .entity = entities_look_up(staged->shares[t], hash, staged->keys + i * staged->layout.n_words),
             .entities = staged->shares[t],

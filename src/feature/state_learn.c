@@ -216,7 +216,7 @@ static bool learn_row(struct state *state, struct staged *staged, const struct k
 {
     size_t slots = staged->layout.group->n_slots;
     uint64_t hash = staged->hashes[i];
-    int t = state->threads == 1 ? 0 : (int)((hash >> 32) % (uint64_t)state->threads);
+    int t = entities_owner(hash, state->threads);
     struct share *share = entities_share(staged->shares[t]);
     struct entity *entity =
         entities_look_up(staged->shares[t], hash, staged->keys + i * staged->layout.n_words);

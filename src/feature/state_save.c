@@ -144,7 +144,7 @@ static bool load_entity(struct state *state, struct staged *staged, const struct
     if (!load_key(state, &staged->layout, texts, key, in))
         return false;
     uint64_t hash = entities_hash(key, staged->layout.n_words);
-    int t = state->threads == 1 ? 0 : (int)((hash >> 32) % (uint64_t)state->threads);
+    int t = entities_owner(hash, state->threads);
     struct entity *entity = entities_find(staged->shares[t], hash, key, &new);
     if (!entity)
         return bytes_no_memory(in);
