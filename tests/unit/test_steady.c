@@ -1,7 +1,8 @@
 /*
  * The steady step against the general way: a plan that it serves, and the same with one more window that it
  * does not serve, give the same bits for the same events. Among these are ties, late and too late ones,
- * NULLs, what is off the grid of exact sums, and entities with more events than a block holds.
+ * NULLs, what is off the grid of exact sums, and entities with more events than a block holds; with a WHERE
+ * and without, one by one, in batches, and on two threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,13 +28,13 @@ enum { EVENTS = 6000, LATENESS = 30 };
     "past AS (w RANGE BETWEEN 80 PRECEDING AND 20 PRECEDING), " \
     "others AS (w RANGE BETWEEN 40 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW)"
 
-static struct plan *compile(const char *features)
+static struct plan *compile(const char *features, const char *where)
 {
     struct plan *plan = NULL;
     struct error error = {0};
     struct buffer sql;
     buffer_init(&sql, 1 << 16);
-    buffer_format(&sql, "CREATE TABLE t (%s); SELECT %s FROM t %s", COLUMNS, features, WINDOWS);
+    buffer_format(&sql, "CREATE TABLE t (%s); SELECT %s FROM t %s %s", COLUMNS, features, where, WINDOWS);
     if (plan_compile(sql.data, sql.size, "test.sql", &plan, &error) != OK)
         fail_msg("%s", error.message);
     buffer_done(&sql);
@@ -93,10 +94,10 @@ static void make_events(struct random *random, bool nulls, struct table *ret)
     ret->length = EVENTS;
 }
 
-/* All features of the events, taken in batches of some hundred or in ones. */
-static void take(struct plan *plan, const struct table *events, int64_t batch, struct table *ret)
+/* All features of the events, taken in batches or in ones. */
+static void take(struct plan *plan, const struct table *events, int64_t batch, int threads, struct table *ret)
 {
-    struct state_options options = {.threads = 1, .lateness_us = LATENESS};
+    struct state_options options = {.threads = threads, .lateness_us = LATENESS};
     struct state *state;
     struct table piece, features;
     assert_int_equal(state_new(plan, &options, &state, NULL), OK);
@@ -134,32 +135,42 @@ static void compare(const struct table *a, const struct table *b, int n)
     }
 }
 
+static void check_events(struct plan *steady, struct plan *general, uint64_t seed)
+{
+    static const struct {
+        int64_t batch;
+        int threads;
+    } ways[] = {{613, 1}, {1, 1}, {5000, 2}};
+    struct random random = {seed};
+    struct table events, expected, found;
+    assert_int_equal(table_init(&events, plan_events(steady), NULL), OK);
+    make_events(&random, seed % 2, &events);
+    take(general, &events, 997, 1, &expected);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        take(steady, &events, ways[i].batch, ways[i].threads, &found);
+        compare(&found, &expected, found.schema->n);
+        table_done(&found);
+    }
+    table_done(&events);
+    table_done(&expected);
+}
+
 /* `extra` is a window more, which the steady step does not serve. */
 static void check(const char *features, const char *extra)
 {
+    static const char *const wheres[] = {"", "WHERE b"};
     struct buffer more;
     buffer_init(&more, 1 << 16);
     buffer_format(&more, "%s, %s AS extra", features, extra);
-    struct plan *steady = compile(features), *general = compile(more.data);
-    assert_true(is_steady(steady));
-    assert_false(is_steady(general));
-    for (uint64_t seed = 0; seed < 4; seed++) {
-        struct random random = {seed};
-        struct table events, expected, some, ones;
-        assert_int_equal(table_init(&events, plan_events(steady), NULL), OK);
-        make_events(&random, seed % 2, &events);
-        take(general, &events, 997, &expected);
-        take(steady, &events, 613, &some);
-        take(steady, &events, 1, &ones);
-        compare(&some, &expected, some.schema->n);
-        compare(&ones, &expected, ones.schema->n);
-        table_done(&events);
-        table_done(&expected);
-        table_done(&some);
-        table_done(&ones);
+    for (size_t w = 0; w < sizeof wheres / sizeof *wheres; w++) {
+        struct plan *steady = compile(features, wheres[w]), *general = compile(more.data, wheres[w]);
+        assert_true(is_steady(steady));
+        assert_false(is_steady(general));
+        for (uint64_t seed = 0; seed < 4; seed++)
+            check_events(steady, general, seed);
+        plan_unref(steady);
+        plan_unref(general);
     }
-    plan_unref(steady);
-    plan_unref(general);
     buffer_done(&more);
 }
 
