@@ -20,7 +20,7 @@ build_packages=(
     ca-certificates                              # downloads over TLS
     libxgboost-dev                               # gradient boosting
     libsqlite3-dev                               # the registry's names
-    libopenblas-dev                              # logistic regression
+    libopenblas-serial-dev                       # logistic regression
     liblz4-dev                                   # compression of Parquet files
     libyaml-dev                                  # shrike.yaml
     libssl-dev                                   # checksums

@@ -3,7 +3,7 @@
  * A thread takes a task by counting the lower half down with one compare-and-swap; the number makes the swap
  * fail where the loop that the thread looked at is over. The fields that describe a loop change only after
  * its last task has returned, therefore what was read before a successful swap belongs to the loop of that
- * swap. Workers that sleep through a short loop are not waited for.
+ * swap. Workers that sleep through a short loop, or are at a job, are not waited for.
  */
 #include "base/parallel.h"
 
@@ -29,8 +29,10 @@ struct parallel {
     _Atomic int sleepers;              /* workers in or about to enter pthread_cond_wait */
     _Atomic bool caller_sleeps;
     _Atomic bool stop;
-    pthread_mutex_t lock; /* guards nothing but the two waits */
+    _Atomic int n_posted;
+    pthread_mutex_t lock; /* guards the waits, and the jobs: their list and their states */
     pthread_cond_t work, done;
+    struct parallel_job *first, *last; /* posted */
     int threads, started;
     pthread_t workers[];
 };
@@ -72,12 +74,39 @@ static bool work_once(struct parallel *parallel)
     return false;
 }
 
+static void run_job(struct parallel *parallel, struct parallel_job *job)
+{
+    job->run(job);
+    pthread_mutex_lock(&parallel->lock);
+    job->state = PARALLEL_IDLE;
+    pthread_cond_signal(&parallel->done);
+    pthread_mutex_unlock(&parallel->lock);
+}
+
+/* Takes and runs the oldest job; false where none is posted. */
+static bool job_once(struct parallel *parallel)
+{
+    if (!atomic_load(&parallel->n_posted))
+        return false;
+    pthread_mutex_lock(&parallel->lock);
+    struct parallel_job *job = parallel->first;
+    if (job) {
+        parallel->first = job->next;
+        job->state = PARALLEL_RUNNING;
+        atomic_fetch_sub(&parallel->n_posted, 1);
+    }
+    pthread_mutex_unlock(&parallel->lock);
+    if (job)
+        run_job(parallel, job);
+    return job;
+}
+
 static void *worker_main(void *pointer)
 {
     struct parallel *parallel = pointer;
     int spins = 0;
     while (!atomic_load(&parallel->stop)) {
-        if (work_once(parallel)) {
+        if (job_once(parallel) || work_once(parallel)) {
             spins = 0;
         } else if (spins < SPINS) {
             spins++;
@@ -87,7 +116,8 @@ static void *worker_main(void *pointer)
              * sleepers. One of the two sees the other. */
             pthread_mutex_lock(&parallel->lock);
             atomic_fetch_add(&parallel->sleepers, 1);
-            while (!remaining(atomic_load(&parallel->ticket)) && !atomic_load(&parallel->stop))
+            while (!remaining(atomic_load(&parallel->ticket)) && !parallel->first &&
+                   !atomic_load(&parallel->stop))
                 pthread_cond_wait(&parallel->work, &parallel->lock);
             atomic_fetch_sub(&parallel->sleepers, 1);
             pthread_mutex_unlock(&parallel->lock);
@@ -196,4 +226,55 @@ void parallel_for(struct parallel *parallel, int n_tasks, void (*run)(void *cont
     while (work_once(parallel))
         continue;
     wait_for_rest(parallel, n_tasks);
+}
+
+void parallel_post(struct parallel *parallel, struct parallel_job *job)
+{
+    if (parallel->threads == 1) {
+        job->run(job);
+        return;
+    }
+    pthread_mutex_lock(&parallel->lock);
+    assert(job->state == PARALLEL_IDLE);
+    job->state = PARALLEL_POSTED;
+    job->next = NULL;
+    if (parallel->first)
+        parallel->last->next = job;
+    else
+        parallel->first = job;
+    parallel->last = job;
+    atomic_fetch_add(&parallel->n_posted, 1);
+    if (atomic_load(&parallel->sleepers))
+        pthread_cond_signal(&parallel->work);
+    pthread_mutex_unlock(&parallel->lock);
+}
+
+/* Takes a job that is posted out of the list, wherever it stands. */
+static void unpost(struct parallel *parallel, struct parallel_job *job)
+{
+    struct parallel_job *before = NULL;
+    for (struct parallel_job *at = parallel->first; at != job; at = at->next)
+        before = at;
+    if (before)
+        before->next = job->next;
+    else
+        parallel->first = job->next;
+    if (parallel->last == job)
+        parallel->last = before;
+    atomic_fetch_sub(&parallel->n_posted, 1);
+}
+
+void parallel_wait(struct parallel *parallel, struct parallel_job *job)
+{
+    pthread_mutex_lock(&parallel->lock);
+    bool mine = job->state == PARALLEL_POSTED;
+    if (mine) {
+        unpost(parallel, job);
+        job->state = PARALLEL_RUNNING;
+    }
+    while (!mine && job->state == PARALLEL_RUNNING)
+        pthread_cond_wait(&parallel->done, &parallel->lock);
+    pthread_mutex_unlock(&parallel->lock);
+    if (mine)
+        run_job(parallel, job);
 }

@@ -68,8 +68,8 @@ static int take_batch(struct job *job, const struct table *events, struct error 
     if (rc != OK)
         return rc;
     for (int i = 0; i < job->out->n; i++)
-        job->row.columns[i] = i < job->kept.n ? events->columns[job->kept.columns[i]]
-                                              : job->features.columns[i - job->kept.n];
+        job->row.columns[i] =
+            i < job->kept.n ? events->columns[job->kept.columns[i]] : job->features.columns[i - job->kept.n];
     job->row.length = events->length;
     const uint8_t *filtered = job->labels ? labels_filtered(job->labels) : state_filtered(job->state);
     if (filtered)
@@ -86,7 +86,7 @@ static int open_job(struct job *job, struct error *error)
                                  .lateness_us = argument_integer(a, "lateness"),
                                  .memory = pipe_memory(a),
                                  .strict = argument_flag(a, "strict")};
-    struct writer_options to = {.path = argument_text(a, "out"), .threads = pipe_threads(a)};
+    struct writer_options to = {.path = argument_text(a, "out")};
     struct labels_options labels;
     with.learns = pipe_labels(a, &labels);
     int rc = pipe_keep(a, job->plan, &job->kept, error);
@@ -102,10 +102,11 @@ static int open_job(struct job *job, struct error *error)
         rc = table_init_lent(&job->row, job->out, error);
     if (rc == OK)
         rc = table_init(&job->wanted, job->out, error);
+    if (rc != OK)
+        return rc;
     to.schema = job->out;
-    if (rc == OK)
-        rc = writer_open(&to, &job->writer, error);
-    return rc;
+    to.pool = state_pool(job->state);
+    return writer_open(&to, &job->writer, error);
 }
 
 static int read_all(struct job *job, const char *copy_path, struct error *error)
@@ -113,12 +114,13 @@ static int read_all(struct job *job, const char *copy_path, struct error *error)
     struct reader *reader;
     struct table events = {0};
     struct progress progress;
-    int rc = pipe_reader(job->arguments, job->kept.in, &reader, error);
+    int rc = pipe_reader(job->arguments, job->kept.in, state_pool(job->state), &reader, error);
     if (rc != OK)
         return rc;
     rc = table_init(&events, job->kept.in, error);
     if (rc == OK && copy_path) {
-        struct writer_options to = {.path = copy_path, .schema = job->kept.in};
+        struct writer_options to = {
+            .path = copy_path, .schema = job->kept.in, .pool = state_pool(job->state)};
         rc = writer_open(&to, &job->copy, error);
     }
     progress_start(&progress, "computing features", "rows", reader_rows(reader));
@@ -138,10 +140,10 @@ static void close_job(struct job *job)
     table_done_lent(&job->row);
     table_done(&job->wanted);
     table_done(&job->features);
-    state_free(job->state);
-    labels_free(job->labels);
     writer_abandon(job->writer);
     writer_abandon(job->copy);
+    state_free(job->state); /* whose threads they have */
+    labels_free(job->labels);
     schema_unref(job->out);
     pipe_kept_done(&job->kept);
     plan_unref(job->plan);

@@ -47,8 +47,7 @@ static int choose_columns(struct job *job, struct error *error)
 static int open_job(struct job *job, struct error *error)
 {
     int reasons = (int)argument_integer(job->arguments, "explain");
-    struct writer_options to = {.path = argument_text(job->arguments, "out"),
-                                .threads = pipe_threads(job->arguments)};
+    struct writer_options to = {.path = argument_text(job->arguments, "out")};
     int rc = scorer_open(job->arguments, reasons, pipe_threads(job->arguments), 0, &job->scorer, error);
     if (rc == OK)
         rc = pipe_keep(job->arguments, job->scorer.version.plan, &job->kept, error);
@@ -61,6 +60,7 @@ static int open_job(struct job *job, struct error *error)
         return error ? (int)error->code : (int)CODE_MEMORY;
     rc = table_init(&job->scored, job->out, error);
     to.schema = job->out;
+    to.pool = state_pool(engine_state(job->scorer.engine));
     return rc == OK ? writer_open(&to, &job->writer, error) : rc;
 }
 
@@ -83,7 +83,8 @@ static int read_all(struct job *job, struct error *error)
     struct reader *reader;
     struct table events = {0};
     struct progress progress;
-    int rc = pipe_reader(job->arguments, job->kept.in, &reader, error);
+    int rc = pipe_reader(job->arguments, job->kept.in, state_pool(engine_state(job->scorer.engine)), &reader,
+                         error);
     if (rc != OK)
         return rc;
     rc = table_init(&events, job->kept.in, error);

@@ -30,21 +30,15 @@ enum time_unit pipe_time_unit(const struct arguments *arguments)
     return strcmp(unit, "s") == 0 ? TIME_UNIT_S : strcmp(unit, "ms") == 0 ? TIME_UNIT_MS : TIME_UNIT_US;
 }
 
-static int open_reader(const struct arguments *arguments, struct schema *columns, int threads,
-                       struct reader **ret, struct error *error)
+int pipe_reader(const struct arguments *arguments, struct schema *columns, struct parallel *pool,
+                struct reader **ret, struct error *error)
 {
     struct reader_options options = {.columns = columns,
                                      .time_unit = pipe_time_unit(arguments),
-                                     .threads = threads,
+                                     .pool = pool,
                                      .lacks = dataset_warn_lacks};
     options.paths = argument_list(arguments, "in", &options.n_paths);
     return reader_open(&options, ret, error);
-}
-
-int pipe_reader(const struct arguments *arguments, struct schema *columns, struct reader **ret,
-                struct error *error)
-{
-    return open_reader(arguments, columns, pipe_threads(arguments), ret, error);
 }
 
 /* The types of columns that only the file knows. */
@@ -57,7 +51,7 @@ static int add_unknown(const struct arguments *arguments, const char *const *nam
         if (schema_find(kept->in, names[i]) >= 0)
             continue;
         if (!reader)
-            rc = open_reader(arguments, NULL, 1, &reader, error);
+            rc = pipe_reader(arguments, NULL, NULL, &reader, error);
         int found = rc == OK ? schema_find(reader_schema(reader), names[i]) : -1;
         if (rc == OK && found < 0)
             rc = error_set(error, CODE_INVALID, "--keep %s: the input has no such column", names[i]);

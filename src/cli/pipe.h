@@ -96,9 +96,9 @@ void pipe_print_labels(const struct labels_counters *counters);
 /* The same of labels that go through a journal: what waits, and what is kept for those to come. */
 void pipe_report_book(const struct label_counters *counters);
 
-/* Opens --in with these columns. */
-int pipe_reader(const struct arguments *arguments, struct schema *columns, struct reader **ret,
-                struct error *error);
+/* Opens --in with these columns, read ahead by a pool's threads, or NULL. */
+int pipe_reader(const struct arguments *arguments, struct schema *columns, struct parallel *pool,
+                struct reader **ret, struct error *error);
 /* Says how many events the plan's WHERE left out, where it did. */
 void pipe_report_filtered(const struct state_counters *counters);
 /* Warns of ENUM values that were not in the plan's list. */

@@ -19,7 +19,7 @@ struct reading {
     struct plan *plan;
     struct dataset dataset;
     int64_t capacity;
-    int label, entity; /* event columns, -1 = none */
+    int label, entity;     /* event columns, -1 = none */
     struct labels *labels; /* NULL: the rows' own */
     struct strings *strings;
 };
@@ -227,7 +227,6 @@ static int read_rows(struct reading *reading, struct error *error)
                                   .n_paths = o->n_paths,
                                   .columns = plan_events(reading->plan),
                                   .time_unit = o->time_unit,
-                                  .threads = o->threads,
                                   .lacks = dataset_warn_lacks};
     struct state_options with = {.threads = o->threads, .memory = o->memory, .learns = o->labels};
     struct reader *reader = NULL;
@@ -235,9 +234,12 @@ static int read_rows(struct reading *reading, struct error *error)
     struct table events = {0}, features = {0};
     struct progress progress;
     float *x = memory_new((size_t)LIMIT_BATCH_ROWS * (size_t)reading->dataset.features, sizeof *x);
-    int rc = x ? reader_open(&from, &reader, error) : error_set(error, CODE_MEMORY, "no memory for a batch");
-    if (rc == OK)
-        rc = state_new(reading->plan, &with, &state, error);
+    int rc = x ? state_new(reading->plan, &with, &state, error)
+               : error_set(error, CODE_MEMORY, "no memory for a batch");
+    if (rc == OK) {
+        from.pool = state_pool(state);
+        rc = reader_open(&from, &reader, error);
+    }
     if (rc == OK)
         rc = table_init(&events, plan_events(reading->plan), error);
     if (rc == OK)
@@ -259,8 +261,8 @@ static int read_rows(struct reading *reading, struct error *error)
     }
     table_done(&events);
     table_done(&features);
-    state_free(state);
     reader_close(reader);
+    state_free(state);
     free(x);
     return rc;
 }

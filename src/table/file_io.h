@@ -6,19 +6,20 @@
  * name order), each file's rows in their order: this is the arrival order. The format follows the ending:
  * .parquet, .csv (also .csv.gz, .tsv), .jsonl .ndjson .json; "-" is JSON lines on standard input or output.
  *
- * A reader may run a thread of its own that reads ahead; a CSV writer runs one that formats, a Parquet writer
- * those it is told to. All keep a few batches at most, the Parquet writer one row group. Each struct belongs
- * to the thread that calls it.
+ * A reader may read ahead, and a Parquet writer encode, in threads that they are lent or have of their own; a
+ * CSV writer runs one that formats. All keep a few batches at most, the Parquet writer two row groups. Each
+ * struct belongs to the thread that calls it, which is the one that the pool's loops are called by.
  */
 #ifndef SHRIKE_TABLE_FILE_IO_H
 #define SHRIKE_TABLE_FILE_IO_H
 
+#include "base/parallel.h"
 #include "table/table.h"
 
 enum time_unit { TIME_UNIT_NONE, TIME_UNIT_S, TIME_UNIT_MS, TIME_UNIT_US };
 
 /* A column that none of the first so many rows of a file of JSON lines has, and that is NULL therefore; NULL:
- * they have no column at all. Columns that may be absent are passed by. From the reader's own thread, too. */
+ * they have no column at all. Columns that may be absent are passed by. From other threads, too. */
 typedef void reader_lacks(const char *path, const char *column, int64_t rows);
 
 struct reader;
@@ -32,7 +33,8 @@ struct reader_options {
     enum time_unit time_unit; /* what integers mean that go into a TIMESTAMP; NONE: refused with a hint */
     int64_t batch_rows;       /* 0 = LIMIT_BATCH_ROWS */
     int threads;              /* above 1: files are read ahead by a thread of the reader's own; 0 = 1 */
-    reader_lacks *lacks;      /* or NULL */
+    struct parallel *pool; /* lent: its threads read ahead, if there are several. NULL: as `threads` says */
+    reader_lacks *lacks;   /* or NULL */
 };
 
 /* Opens and checks all files: missing file, missing column (the error lists what there is), wrong type, empty
@@ -56,6 +58,8 @@ struct writer_options {
     const char *path; /* written under a staging name until writer_finish */
     struct schema *schema;
     int threads; /* above 1: Parquet columns are encoded by so many threads; 0 = 1 */
+    struct parallel
+        *pool; /* lent: its threads do that beside the loops of the caller. NULL: as `threads` says */
 };
 
 int writer_open(const struct writer_options *options, struct writer **ret, struct error *error);

@@ -1,6 +1,6 @@
 #include <errno.h>
 #include <glob.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
  * jitter. */
 enum { SLOTS = 3 };
 
-/* One batch on its way from the reading thread. */
+/* One batch that was read ahead. */
 struct slot {
     struct table table;
     int file; /* index of the path it came from */
@@ -25,7 +25,7 @@ struct slot {
 };
 
 struct reader {
-    struct source_options shared; /* changed by the thread that reads files only */
+    struct source_options shared; /* changed by whoever reads */
     struct duck duck;
     char **paths;
     enum format *formats;
@@ -34,14 +34,15 @@ struct reader {
     struct source *source;
     int64_t rows;
     int given; /* index of the file of the last batch given */
-    bool ahead;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards filled, taken, stop and the unknown_enums below */
-    pthread_cond_t changed;
+    /* Reading ahead: a job of the pool fills slots; NULL: batches are read when they are asked for. */
+    struct parallel *pool, *own;
+    struct parallel_job job;
     struct slot slots[SLOTS];
-    int64_t filled, taken; /* counts of slots; slot i is i % SLOTS */
-    bool stop;
-    int64_t unknown_enums;
+    _Atomic int64_t filled, taken; /* counts of slots; slot i is i % SLOTS */
+    _Atomic int64_t unknown_enums;
+    _Atomic bool reading; /* the job is posted and not at its end */
+    _Atomic bool stop;
+    bool ended; /* the end or an error has been read; of the job while it is one */
 };
 
 int format_of(const char *path, enum format *ret, struct error *error)
@@ -279,42 +280,45 @@ static int read_batch(struct reader *reader, struct table *table, struct error *
     return OK;
 }
 
-/* The reading thread: fills free slots until the end, an error or stop. */
-static void *read_ahead(void *argument)
+/* Fills free slots until the end, an error or stop. The first batch alone, as it is waited for. */
+static void read_ahead(struct parallel_job *job)
 {
-    struct reader *reader = argument;
-    for (bool more = true; more;) {
-        pthread_mutex_lock(&reader->lock);
-        while (!reader->stop && reader->filled - reader->taken == SLOTS)
-            pthread_cond_wait(&reader->changed, &reader->lock);
-        bool stop = reader->stop;
+    struct reader *reader = (struct reader *)((char *)job - offsetof(struct reader, job));
+    bool first = reader->filled == 0;
+    while (!reader->ended && !reader->stop && reader->filled - reader->taken < (first ? 1 : SLOTS)) {
         struct slot *slot = &reader->slots[reader->filled % SLOTS];
-        pthread_mutex_unlock(&reader->lock);
-        if (stop)
-            break;
         slot->code = read_batch(reader, &slot->table, &slot->error);
         slot->file = reader->file;
-        more = slot->code == OK && slot->table.length > 0;
-        pthread_mutex_lock(&reader->lock);
-        reader->filled++;
+        reader->ended = slot->code != OK || slot->table.length == 0;
         reader->unknown_enums = reader->shared.unknown_enums;
-        pthread_cond_broadcast(&reader->changed);
-        pthread_mutex_unlock(&reader->lock);
+        reader->filled++;
     }
-    return NULL;
+    reader->reading = false;
 }
 
-static int start_thread(struct reader *reader, struct error *error)
+/* Has the free slots filled, but for the moment in which a job ends that saw none: then the next call does.
+ */
+static void go_on(struct reader *reader)
 {
-    for (int i = 0; i < SLOTS; i++) {
-        int code = table_init(&reader->slots[i].table, reader->shared.schema, error);
-        if (code != OK)
-            return code;
-    }
-    int number = pthread_create(&reader->thread, NULL, read_ahead, reader);
-    if (number)
-        return error_set_errno(error, number, "cannot start the reading thread");
-    reader->ahead = true;
+    if (reader->reading)
+        return;
+    parallel_wait(reader->pool, &reader->job);
+    if (reader->ended || reader->filled - reader->taken == SLOTS)
+        return;
+    reader->reading = true;
+    parallel_post(reader->pool, &reader->job);
+}
+
+static int start_ahead(struct reader *reader, const struct reader_options *options, struct error *error)
+{
+    int code = options->pool ? OK : parallel_new(2, &reader->own, error);
+    for (int i = 0; code == OK && i < SLOTS; i++)
+        code = table_init(&reader->slots[i].table, reader->shared.schema, error);
+    if (code != OK)
+        return code;
+    reader->pool = options->pool ? options->pool : reader->own;
+    reader->job.run = read_ahead;
+    go_on(reader);
     return OK;
 }
 
@@ -326,12 +330,11 @@ int reader_open(const struct reader_options *options, struct reader **ret, struc
     reader->shared.batch_rows = options->batch_rows > 0 ? options->batch_rows : LIMIT_BATCH_ROWS;
     reader->shared.time_unit = options->time_unit;
     reader->shared.lacks = options->lacks;
-    pthread_mutex_init(&reader->lock, NULL);
-    pthread_cond_init(&reader->changed, NULL);
     int code = prepare(reader, options, error);
+    int threads = options->pool ? parallel_threads(options->pool) : options->threads;
     /* Events that arrive one by one are handed on at once, by the thread that waits for them. */
-    if (code == OK && options->threads > 1 && strcmp(reader->paths[0], "-") != 0)
-        code = start_thread(reader, error);
+    if (code == OK && threads > 1 && strcmp(reader->paths[0], "-") != 0)
+        code = start_ahead(reader, options, error);
     if (code == OK)
         *ret = reader;
     else
@@ -357,36 +360,12 @@ const char *reader_path(const struct reader *reader)
 
 int64_t reader_unknown_enums(struct reader *reader)
 {
-    if (!reader->ahead)
-        return reader->shared.unknown_enums;
-    pthread_mutex_lock(&reader->lock);
-    int64_t unknown = reader->unknown_enums;
-    pthread_mutex_unlock(&reader->lock);
-    return unknown;
+    return reader->pool ? reader->unknown_enums : reader->shared.unknown_enums;
 }
 
-int reader_next(struct reader *reader, struct table *table, struct error *error)
+/* Gives the batch of a slot away and lets it be filled again. */
+static void take_slot(struct reader *reader, struct slot *slot, struct table *table)
 {
-    if (!reader->ahead) {
-        int code = read_batch(reader, table, error);
-        reader->given = reader->file;
-        if (code != OK)
-            table_clear(table);
-        return code;
-    }
-    pthread_mutex_lock(&reader->lock);
-    while (reader->filled == reader->taken)
-        pthread_cond_wait(&reader->changed, &reader->lock);
-    struct slot *slot = &reader->slots[reader->taken % SLOTS];
-    pthread_mutex_unlock(&reader->lock);
-    reader->given = slot->file;
-    if (slot->code != OK || slot->table.length == 0) {
-        /* The end and an error are not taken, so that they are there when asked again. */
-        table_clear(table);
-        if (slot->code != OK && error)
-            *error = slot->error;
-        return slot->code;
-    }
     struct column *columns = table->columns;
     int64_t reserved = table->reserved; /* by the columns, and goes with them */
     table->columns = slot->table.columns;
@@ -395,10 +374,34 @@ int reader_next(struct reader *reader, struct table *table, struct error *error)
     slot->table.reserved = reserved;
     table->length = slot->table.length;
     table->first_row = slot->table.first_row;
-    pthread_mutex_lock(&reader->lock);
     reader->taken++;
-    pthread_cond_broadcast(&reader->changed);
-    pthread_mutex_unlock(&reader->lock);
+}
+
+int reader_next(struct reader *reader, struct table *table, struct error *error)
+{
+    if (!reader->pool) {
+        int code = read_batch(reader, table, error);
+        reader->given = reader->file;
+        if (code != OK)
+            table_clear(table);
+        return code;
+    }
+    go_on(reader);
+    while (reader->filled == reader->taken) {
+        parallel_wait(reader->pool, &reader->job);
+        go_on(reader);
+    }
+    struct slot *slot = &reader->slots[reader->taken % SLOTS];
+    reader->given = slot->file;
+    if (slot->code != OK || slot->table.length == 0) {
+        /* The end and an error are not taken, so that they are there when asked again. */
+        table_clear(table);
+        if (slot->code != OK && error)
+            *error = slot->error;
+        return slot->code;
+    }
+    take_slot(reader, slot, table);
+    go_on(reader);
     return OK;
 }
 
@@ -406,13 +409,10 @@ void reader_close(struct reader *reader)
 {
     if (!reader)
         return;
-    if (reader->ahead) {
-        pthread_mutex_lock(&reader->lock);
-        reader->stop = true;
-        pthread_cond_broadcast(&reader->changed);
-        pthread_mutex_unlock(&reader->lock);
-        pthread_join(reader->thread, NULL);
-    }
+    reader->stop = true;
+    if (reader->pool)
+        parallel_wait(reader->pool, &reader->job);
+    parallel_free(reader->own);
     for (int i = 0; i < SLOTS; i++) {
         if (reader->slots[i].table.schema)
             table_done(&reader->slots[i].table);
@@ -428,7 +428,5 @@ void reader_close(struct reader *reader)
         free(reader->paths[i]);
     free(reader->paths);
     free(reader->formats);
-    pthread_mutex_destroy(&reader->lock);
-    pthread_cond_destroy(&reader->changed);
     free(reader);
 }

@@ -1,10 +1,12 @@
 /*
  * Parquet files. Rows gather in one chunk per column; a full row group is encoded, column by column, and
- * written. With several threads, the columns of a batch are taken, and those of a group encoded, by as many:
+ * written. In a pool of several threads that is a job beside what the caller does next, who fills another
+ * group meanwhile:
  *
- *   append -> chunks take rows (lanes) -> full? -> chunks become pages (lanes) -> write, in column order
+ *   append -> chunks take rows -> full? -> chunks become pages (lanes) -> write, in column order
  *
- * Memory: a row group as its values and as its pages, GROUP_BYTES of the first at most.
+ * Memory: a row group as its values and as its pages, GROUP_BYTES of the first at most; with several threads
+ * twice that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,60 +26,73 @@
  * and fewer where strings fill them earlier. */
 enum { GROUP_ROWS = 122880, LEAST_ROWS = 2048, GROUP_BYTES = 64 << 20, TEXT_BYTES = 64 << 20 };
 
-/* What one thread works with. */
-struct lane {
-    struct parquet_scratch scratch;
+struct group {
+    struct parquet_chunk *chunks;
+    int64_t rows;
+};
+
+/* What went wrong first, in whichever thread: the one that claims it says what. */
+struct failure {
+    _Atomic bool claimed, said;
     int code;
     struct error error;
 };
 
+/* What one thread works with that encodes. */
+struct lane {
+    struct parallel_job job;
+    struct parquet_sink *sink;
+    struct parquet_scratch scratch;
+};
+
 struct parquet_sink {
     struct sink base;
-    int fd;
     struct schema *schema;
+    struct parallel *pool, *own;
     int64_t capacity; /* rows of a group */
-    int64_t rows;     /* of the group in work */
-    int64_t offset;   /* bytes written */
-    struct parquet_chunk *chunks;
+    struct group groups[2];
+    struct group *filled, *leaving; /* with one thread the same */
+    struct failure failure;
+    /* The loop over columns that take rows [from, from + n) of a table. */
+    const struct table *table;
+    int64_t from, n;
+    /* The job that encodes and writes the group that leaves: all below is its own until it is waited for. */
+    struct lane *lanes;
+    int n_lanes;
+    _Atomic int next, busy; /* column to encode; lanes that have not ended */
     struct parquet_facts *facts;
     int64_t *sizes;
     struct parquet_footer footer;
-    struct parallel *parallel;
-    struct lane *lanes;
-    int n_lanes;
-    /* The loop over columns that runs. */
-    _Atomic int next;
-    const struct table *table; /* to take rows [from, from + n) of; NULL: to encode */
-    int64_t from, n;
+    int fd;
+    int64_t offset; /* bytes written */
 };
 
-static void run_lane(void *context, int number)
+static void fail(struct parquet_sink *sink, int code, const struct error *error)
 {
-    struct parquet_sink *sink = context;
-    struct lane *lane = &sink->lanes[number];
-    for (int i; lane->code == OK && (i = atomic_fetch_add(&sink->next, 1)) < sink->schema->n;) {
-        if (sink->table)
-            lane->code = parquet_chunk_take(&sink->chunks[i], &sink->table->columns[i], sink->from, sink->n,
-                                            &lane->error);
-        else
-            lane->code =
-                parquet_chunk_encode(&sink->chunks[i], &lane->scratch, &sink->facts[i], &lane->error);
-    }
+    if (atomic_exchange(&sink->failure.claimed, true))
+        return;
+    sink->failure.code = code;
+    sink->failure.error = *error;
+    sink->failure.said = true;
 }
 
-/* Every column once, by whichever lane comes first. */
-static int run_columns(struct parquet_sink *sink, const struct table *table, struct error *error)
+static int check(const struct parquet_sink *sink, struct error *error)
 {
-    sink->table = table;
-    sink->next = 0;
-    parallel_for(sink->parallel, sink->n_lanes, run_lane, sink);
-    for (int i = 0; i < sink->n_lanes; i++) {
-        if (sink->lanes[i].code != OK && error)
-            *error = sink->lanes[i].error;
-        if (sink->lanes[i].code != OK)
-            return sink->lanes[i].code;
-    }
-    return OK;
+    if (!sink->failure.said)
+        return OK;
+    if (error)
+        *error = sink->failure.error;
+    return sink->failure.code;
+}
+
+static void take_column(void *context, int column)
+{
+    struct parquet_sink *sink = context;
+    struct error error = {0};
+    int code = parquet_chunk_take(&sink->filled->chunks[column], &sink->table->columns[column], sink->from,
+                                  sink->n, &error);
+    if (code != OK)
+        fail(sink, code, &error);
 }
 
 static int put(struct parquet_sink *sink, const void *data, size_t size, struct error *error)
@@ -93,46 +108,90 @@ static int put(struct parquet_sink *sink, const void *data, size_t size, struct 
     return OK;
 }
 
-/* Writes what was taken as a row group; at the file's beginning the mark that it begins with, too. */
-static int end_group(struct parquet_sink *sink, struct error *error)
+/* The mark that a file begins and ends with. */
+static int put_mark(struct parquet_sink *sink, struct error *error)
 {
     static const char mark[] = {'P', 'A', 'R', '1'};
-    int code = sink->offset == 0 ? put(sink, mark, sizeof mark, error) : OK;
+    return sink->offset == 0 ? put(sink, mark, sizeof mark, error) : OK;
+}
+
+static void write_group(struct parquet_sink *sink)
+{
+    struct error error = {0};
+    int code = put_mark(sink, &error);
     int64_t start = sink->offset;
-    if (code != OK || sink->rows == 0)
-        return code;
-    code = run_columns(sink, NULL, error);
     for (int i = 0; code == OK && i < sink->schema->n; i++) {
-        const struct parquet_bytes *pages = &sink->chunks[i].pages;
+        const struct parquet_bytes *pages = &sink->leaving->chunks[i].pages;
         sink->sizes[i] = (int64_t)pages->size;
-        code = put(sink, pages->data, pages->size, error);
+        code = put(sink, pages->data, pages->size, &error);
     }
     if (code == OK)
         parquet_footer_add(&sink->footer, start, sink->facts, sink->sizes);
-    sink->rows = 0;
-    return code;
+    else
+        fail(sink, code, &error);
+}
+
+/* Every column once, by whichever lane comes first; the last lane writes them all. */
+static void encode(struct parallel_job *job)
+{
+    struct lane *lane = (struct lane *)job;
+    struct parquet_sink *sink = lane->sink;
+    for (int i; !sink->failure.claimed && (i = atomic_fetch_add(&sink->next, 1)) < sink->schema->n;) {
+        struct error error = {0};
+        int code = parquet_chunk_encode(&sink->leaving->chunks[i], &lane->scratch, &sink->facts[i], &error);
+        if (code != OK)
+            fail(sink, code, &error);
+    }
+    if (atomic_fetch_sub(&sink->busy, 1) == 1 && !sink->failure.claimed)
+        write_group(sink);
+}
+
+/* Waits for the group that leaves. */
+static void settle(struct parquet_sink *sink)
+{
+    for (int i = 0; i < sink->n_lanes; i++)
+        parallel_wait(sink->pool, &sink->lanes[i].job);
+}
+
+/* The group that was filled leaves, and the one that left before is filled next. */
+static int end_group(struct parquet_sink *sink, struct error *error)
+{
+    settle(sink);
+    int code = check(sink, error);
+    if (code != OK)
+        return code;
+    struct group *next = sink->leaving;
+    sink->leaving = sink->filled;
+    sink->filled = next;
+    sink->next = 0;
+    sink->busy = sink->n_lanes;
+    for (int i = 0; i < sink->n_lanes; i++)
+        parallel_post(sink->pool, &sink->lanes[i].job);
+    sink->filled->rows = 0;
+    return check(sink, error);
 }
 
 static bool is_full(const struct parquet_sink *sink)
 {
     size_t texts = 0;
     for (int i = 0; i < sink->schema->n; i++)
-        texts += sink->chunks[i].text.bytes.size;
-    return sink->rows == sink->capacity || texts >= TEXT_BYTES;
+        texts += sink->filled->chunks[i].text.bytes.size;
+    return sink->filled->rows == sink->capacity || texts >= TEXT_BYTES;
 }
 
 static int parquet_sink_append(struct sink *base, const struct table *table, struct error *error)
 {
     struct parquet_sink *sink = (struct parquet_sink *)base;
     int code = OK;
-    for (int64_t from = 0; code == OK && from < table->length; from += sink->n) {
+    sink->table = table;
+    for (sink->from = 0; code == OK && sink->from < table->length; sink->from += sink->n) {
         /* In pieces of a batch, so that strings are looked at before they are too many. */
-        int64_t room = sink->capacity - sink->rows, left = table->length - from;
+        int64_t room = sink->capacity - sink->filled->rows, left = table->length - sink->from;
         sink->n = left < room ? left : room;
         sink->n = sink->n < LIMIT_BATCH_ROWS ? sink->n : LIMIT_BATCH_ROWS;
-        sink->from = from;
-        code = run_columns(sink, table, error);
-        sink->rows += sink->n;
+        parallel_for(sink->pool, sink->schema->n, take_column, sink);
+        sink->filled->rows += sink->n;
+        code = check(sink, error);
         if (code == OK && is_full(sink))
             code = end_group(sink, error);
     }
@@ -144,7 +203,12 @@ static int parquet_sink_end(struct sink *base, struct error *error)
     struct parquet_sink *sink = (struct parquet_sink *)base;
     struct buffer footer;
     buffer_init(&footer, LIMIT_PARQUET_FOOTER);
-    int code = end_group(sink, error);
+    int code = sink->filled->rows ? end_group(sink, error) : OK;
+    settle(sink);
+    if (code == OK)
+        code = check(sink, error);
+    if (code == OK)
+        code = put_mark(sink, error);
     if (code == OK)
         code = parquet_footer_write(&sink->footer, &footer, error);
     if (code == OK)
@@ -157,18 +221,25 @@ static int parquet_sink_end(struct sink *base, struct error *error)
     return code;
 }
 
+static void group_done(struct group *group, int n)
+{
+    for (int i = 0; group->chunks && i < n; i++)
+        parquet_chunk_done(&group->chunks[i]);
+    free(group->chunks);
+}
+
 static void parquet_sink_close(struct sink *base)
 {
     struct parquet_sink *sink = (struct parquet_sink *)base;
-    parallel_free(sink->parallel);
-    for (int i = 0; sink->chunks && i < sink->schema->n; i++)
-        parquet_chunk_done(&sink->chunks[i]);
+    settle(sink);
+    parallel_free(sink->own);
+    for (int i = 0; i < 2; i++)
+        group_done(&sink->groups[i], sink->schema->n);
     for (int i = 0; i < sink->n_lanes; i++)
         parquet_scratch_done(&sink->lanes[i].scratch);
     if (sink->fd >= 0)
         close(sink->fd);
     parquet_footer_done(&sink->footer);
-    free(sink->chunks);
     free(sink->facts);
     free(sink->sizes);
     free(sink->lanes);
@@ -185,22 +256,42 @@ static int64_t rows_of_group(const struct schema *schema)
     return rows < LEAST_ROWS ? LEAST_ROWS : rows < GROUP_ROWS ? rows : GROUP_ROWS;
 }
 
-static int prepare(struct parquet_sink *sink, int threads, struct error *error)
+static int group_new(const struct parquet_sink *sink, struct group *ret, struct error *error)
+{
+    ret->chunks = memory_new((size_t)sink->schema->n, sizeof *ret->chunks);
+    if (!ret->chunks)
+        return error_set(error, CODE_MEMORY, "no memory for writing");
+    int code = OK;
+    for (int i = 0; code == OK && i < sink->schema->n; i++)
+        code = parquet_chunk_init(&ret->chunks[i], &sink->schema->fields[i].type, sink->capacity, error);
+    return code;
+}
+
+static int prepare(struct parquet_sink *sink, const struct writer_options *options, struct error *error)
 {
     size_t n = (size_t)sink->schema->n;
+    int code =
+        options->pool ? OK : parallel_new(options->threads > 1 ? options->threads : 1, &sink->own, error);
+    if (code != OK)
+        return code;
+    sink->pool = options->pool ? options->pool : sink->own;
+    int threads = parallel_threads(sink->pool);
     sink->capacity = rows_of_group(sink->schema);
-    sink->chunks = memory_new(n, sizeof *sink->chunks);
     sink->facts = memory_new(n, sizeof *sink->facts);
     sink->sizes = memory_new(n, sizeof *sink->sizes);
     sink->lanes = memory_new((size_t)threads, sizeof *sink->lanes);
-    if (!sink->chunks || !sink->facts || !sink->sizes || !sink->lanes)
+    if (!sink->facts || !sink->sizes || !sink->lanes)
         return error_set(error, CODE_MEMORY, "no memory for writing");
-    sink->n_lanes = threads;
-    int code = parallel_new(threads, &sink->parallel, error);
-    for (size_t i = 0; code == OK && i < n; i++)
-        code = parquet_chunk_init(&sink->chunks[i], &sink->schema->fields[i].type, sink->capacity, error);
-    for (int i = 0; code == OK && i < threads; i++)
-        code = parquet_scratch_init(&sink->lanes[i].scratch, sink->capacity, error);
+    sink->filled = &sink->groups[0];
+    sink->leaving = &sink->groups[threads > 1];
+    code = group_new(sink, sink->filled, error);
+    if (code == OK && threads > 1)
+        code = group_new(sink, sink->leaving, error);
+    for (; code == OK && sink->n_lanes < threads; sink->n_lanes++) {
+        struct lane *lane = &sink->lanes[sink->n_lanes];
+        *lane = (struct lane){.job.run = encode, .sink = sink};
+        code = parquet_scratch_init(&lane->scratch, sink->capacity, error);
+    }
     return code;
 }
 
@@ -218,7 +309,7 @@ int parquet_sink_open(const struct writer_options *options, const char *target, 
     sink->fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int code = sink->fd < 0 ? error_set_errno(error, errno, "cannot write") : OK;
     if (code == OK)
-        code = prepare(sink, options->threads > 1 ? options->threads : 1, error);
+        code = prepare(sink, options, error);
     if (code == OK)
         *ret = &sink->base;
     else

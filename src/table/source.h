@@ -1,7 +1,7 @@
 /*
  * What stands behind a reader: one opened file that appends rows to tables. For src/table only.
  *
- * Threads: a source belongs to the thread that reads, which may be the reader's own.
+ * Threads: a source belongs to the thread that reads, which may be one of a pool; never two at once.
  */
 #ifndef SHRIKE_TABLE_SOURCE_H
 #define SHRIKE_TABLE_SOURCE_H

@@ -166,10 +166,11 @@ static void what_is_given_up_leaves_nothing(void **state)
     assert_int_equal(mkdir(in("out"), 0777), 0);
     table_init(&table, schema, NULL);
     fill_every_type(&table, 0, 10000);
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(
-            writer_open(&(struct writer_options){.path = in(names[i]), .schema = schema}, &writer, &error),
-            OK);
+    /* Of Parquet with several threads while a row group is on its way. */
+    for (int i = 0; i < 6; i++) {
+        struct writer_options options = {
+            .path = in(names[i % 3]), .schema = schema, .threads = i < 3 ? 1 : 3};
+        assert_int_equal(writer_open(&options, &writer, &error), OK);
         for (int k = 0; k < 20; k++)
             assert_int_equal(writer_append(writer, &table, &error), OK);
         assert_int_equal(files_in("out"), 1);
@@ -239,15 +240,16 @@ static void a_full_device_is_no_space(void **state)
     for (int i = 0; i < 100000; i++)
         column_append_int(&table.columns[0], &type, i * 7919);
     table.length = 100000;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(symlink("/dev/full", in(names[i])), 0);
+    for (int k = 0; k < 6; k++) {
+        int i = k % 3;
+        struct writer_options options = {.path = in(names[i]), .schema = schema, .threads = k < 3 ? 1 : 3};
         struct writer *writer;
         struct error error = {0};
-        assert_int_equal(symlink("/dev/full", in(names[i])), 0);
-        assert_int_equal(
-            writer_open(&(struct writer_options){.path = in(names[i]), .schema = schema}, &writer, &error),
-            OK);
+        assert_int_equal(writer_open(&options, &writer, &error), OK);
         int code = OK;
-        for (int k = 0; code == OK && k < 30; k++)
+        for (int n = 0; code == OK && n < 30; n++)
             code = writer_append(writer, &table, &error);
         int last = writer_finish(writer, &error);
         if (last != CODE_NO_SPACE || (code != OK && code != CODE_NO_SPACE))
