@@ -17,8 +17,9 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
-/* About 20 microseconds of pauses: longer than the gap between batches, shorter than a scheduler's slice. */
-enum { SPINS = 500 };
+/* Pauses before a thread sleeps, some 100 to 200 microseconds: longer than the gaps between loops, shorter than
+ * a scheduler's slice. A virtual processor that sleeps may take its host milliseconds to wake. */
+enum { SPINS = 5000 };
 
 struct parallel {
     _Alignas(64) _Atomic uint64_t ticket;

@@ -3,7 +3,7 @@
  *
  * The caller works too: a pool of n threads starts n - 1. A pool of one runs its tasks inline, without a lock
  * or a system call. Which thread runs which task is not defined, so tasks must not depend on it. Between two
- * loops the workers spin for some microseconds, because the next batch usually follows at once, and then
+ * loops the workers spin for some 100 microseconds, because the next batch usually follows at once, and then
  * sleep.
  *
  * Jobs are what a pipeline has to do besides the loops: read the next batch, encode the last one. Workers

@@ -182,6 +182,7 @@ bool bind_is_constant(yyjson_val *bound);
 int bind_constant(struct binder *binder, yyjson_val *bound, struct expr **ret, struct error *error);
 int bind_sql_constant(struct binder *binder, const char *sql, const struct type *type, struct expr **ret,
                       struct error *error);
+int bind_sql_interval(struct binder *binder, const char *sql, struct expr **ret, struct error *error);
 /* The DEFAULT of a column. */
 int bind_default(struct binder *binder, const char *fallback, const struct type *type, struct expr **ret,
                  struct error *error);

@@ -119,7 +119,7 @@ int bind_sql_constant(struct binder *binder, const char *sql, const struct type 
     return rc;
 }
 
-static int bind_interval(struct binder *binder, const char *sql, struct expr **ret, struct error *error)
+int bind_sql_interval(struct binder *binder, const char *sql, struct expr **ret, struct error *error)
 {
     struct buffer query;
     duckdb_result result;
@@ -167,7 +167,7 @@ int bind_constant(struct binder *binder, yyjson_val *bound, struct expr **ret, s
     if (rc == OK)
         rc = buffer_check(&sql, "a constant", error);
     if (rc == OK)
-        rc = type.id == TYPE_INTERVAL ? bind_interval(binder, sql.data, ret, error)
+        rc = type.id == TYPE_INTERVAL ? bind_sql_interval(binder, sql.data, ret, error)
                                       : bind_sql_constant(binder, sql.data, &type, ret, error);
     buffer_done(&sql);
     return rc;

@@ -66,27 +66,24 @@ int compile_order(struct binder *binder, yyjson_val *bound, struct error *error)
     return OK;
 }
 
-/* A constant INTERVAL in microseconds. */
+/* A constant INTERVAL in microseconds, or the most that there are. */
 static int interval_us(struct binder *binder, const char *sql, struct expr **ret, struct error *error)
 {
-    static const struct type bigint = {.id = TYPE_INT64};
-    struct buffer text;
-    struct expr *months = NULL;
-    buffer_init(&text, 4 * (size_t)LIMIT_SQL);
-    buffer_format(&text, "CAST(date_part('year', %s) * 12 + date_part('month', %s) AS BIGINT)", sql, sql);
-    int rc = bind_sql_constant(binder, text.data, &bigint, &months, error);
-    if (rc == OK && !months->is_null && months->value.integer != 0)
-        rc = bind_refuse(
+    struct expr *length, us = {.kind = EXPR_CONSTANT, .type = {.id = TYPE_INT64}, .rep = REP_INT};
+    int rc = bind_sql_interval(binder, sql, &length, error);
+    if (rc != OK)
+        return rc;
+    struct interval interval = length->value.interval;
+    us.is_null = length->is_null;
+    if (!us.is_null && interval.months != 0)
+        return bind_refuse(
             binder, NULL, CODE_UNSUPPORTED, error,
             "months and years differ in length, so they cannot be a frame; write INTERVAL 30 DAY");
-    buffer_clear(&text);
-    buffer_format(&text,
-                  "CAST(epoch_us(TIMESTAMP '2000-01-01' + %s) - epoch_us(TIMESTAMP '2000-01-01') AS BIGINT)",
-                  sql);
-    if (rc == OK)
-        rc = bind_sql_constant(binder, text.data, &bigint, ret, error);
-    buffer_done(&text);
-    return rc;
+    int64_t days;
+    if (!us.is_null && (__builtin_mul_overflow(interval.days, DAY_US, &days) ||
+                        __builtin_add_overflow(days, interval.micros, &us.value.integer)))
+        us.value.integer = interval.days < 0 ? INT64_MIN : INT64_MAX;
+    return bind_add(binder, &us, ret, error);
 }
 
 /* A constant as a whole number; NULL where it is none. */

@@ -211,16 +211,14 @@ static int read_default(struct parsed *parsed, struct late *late, struct error *
     return rc;
 }
 
-static int read_column(struct parsed *parsed, duckdb_result *columns, int i, struct error *error)
+static int read_column(struct parsed *parsed, duckdb_result *columns, idx_t row, struct error *error)
 {
+    char *name = result_text(columns, 0, row), *comment = result_text(columns, 1, row);
+    char *fallback = result_text(columns, 2, row);
+    int i = schema_find(parsed->events, name), rc = OK;
     struct field *field = &parsed->events->fields[i];
-    char *comment = result_text(columns, 1, (idx_t)i), *fallback = result_text(columns, 2, (idx_t)i);
-    char *key = result_text(columns, 3, (idx_t)i);
-    int rc = OK;
     if (comment)
         rc = read_role(comment, field->name, field, &parsed->late[i], error);
-    if (key && strcmp(key, "true") == 0)
-        field->roles |= ROLE_ID;
     if (fallback) {
         struct buffer sql;
         buffer_init(&sql, LIMIT_SQL);
@@ -234,10 +232,38 @@ static int read_column(struct parsed *parsed, duckdb_result *columns, int i, str
             rc = read_default(parsed, &parsed->late[i], error);
     }
     field->optional = parsed->late[i].is_late;
+    duckdb_free(name);
     duckdb_free(comment);
     duckdb_free(fallback);
-    duckdb_free(key);
     return rc;
+}
+
+/* Two simple queries: one that joins them takes DuckDB several times as long as all else of a plan. */
+static int read_columns(struct parsed *parsed, struct error *error)
+{
+    duckdb_result columns, keys;
+    int rc = duck_query(
+        &parsed->duck, "SELECT column_name, comment, column_default FROM duckdb_columns() WHERE NOT internal",
+        NULL, 0, &columns, error);
+    if (rc != OK)
+        return rc;
+    for (idx_t i = 0; rc == OK && i < duckdb_row_count(&columns); i++)
+        rc = read_column(parsed, &columns, i, error);
+    duckdb_destroy_result(&columns);
+    if (rc == OK)
+        rc = duck_query(&parsed->duck,
+                        "SELECT unnest(constraint_column_names) FROM duckdb_constraints() "
+                        "WHERE constraint_type = 'PRIMARY KEY'",
+                        NULL, 0, &keys, error);
+    if (rc != OK)
+        return rc;
+    for (idx_t i = 0; i < duckdb_row_count(&keys); i++) {
+        char *name = result_text(&keys, 0, i);
+        parsed->events->fields[schema_find(parsed->events, name)].roles |= ROLE_ID;
+        duckdb_free(name);
+    }
+    duckdb_destroy_result(&keys);
+    return OK;
 }
 
 /* The one table that the preamble created: names, types, primary key, comments, defaults. */
@@ -270,7 +296,7 @@ static int read_events(struct parsed *parsed, struct error *error)
     buffer_text(&sql, "SELECT * FROM ");
     duck_identifier(&sql, parsed->table_name);
     buffer_text(&sql, " LIMIT 0");
-    duckdb_result rows, columns;
+    duckdb_result rows;
     rc = duck_query(&parsed->duck, sql.data, NULL, 0, &rows, error);
     buffer_done(&sql);
     if (rc != OK)
@@ -294,19 +320,7 @@ static int read_events(struct parsed *parsed, struct error *error)
     duckdb_destroy_result(&rows);
     if (rc != OK)
         return rc;
-    rc =
-        duck_query(&parsed->duck,
-                   "SELECT column_name, comment, column_default, CAST(coalesce((SELECT bool_or(list_contains("
-                   "constraint_column_names, column_name)) FROM duckdb_constraints() WHERE constraint_type = "
-                   "'PRIMARY KEY'), "
-                   "false) AS VARCHAR) FROM duckdb_columns() WHERE NOT internal ORDER BY column_index",
-                   NULL, 0, &columns, error);
-    if (rc != OK)
-        return rc;
-    for (int i = 0; rc == OK && i < n; i++)
-        rc = read_column(parsed, &columns, i, error);
-    duckdb_destroy_result(&columns);
-    return rc;
+    return read_columns(parsed, error);
 }
 
 /* Bytes of the character at `text`, of which `left` bytes are there; 0 where it is not UTF-8. */

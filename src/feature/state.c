@@ -27,7 +27,7 @@
 
 enum {
     SLICE = 1024,        /* rows per round: its window results and slots stay in the second-level cache */
-    SLICE_SHARED = 4096, /* the same for several threads, who wait for each other at its end */
+    SLICE_SHARED = 2048, /* the same for several threads, who wait for each other at its end */
     AHEAD = 8,           /* rows that go a step towards their entities together */
     FEW = 16,            /* rows at most that are taken group by group */
 };

@@ -146,10 +146,10 @@ static void encode(struct parallel_job *job)
         write_group(sink);
 }
 
-/* Waits for the group that leaves. */
+/* Waits for the group that leaves; the last lane first, which the caller runs where no worker does yet. */
 static void settle(struct parquet_sink *sink)
 {
-    for (int i = 0; i < sink->n_lanes; i++)
+    for (int i = sink->n_lanes - 1; i >= 0; i--)
         parallel_wait(sink->pool, &sink->lanes[i].job);
 }
 
