@@ -20,11 +20,18 @@ static bool is_paged(uint32_t capacity)
     return capacity > DEQUE_PAGE;
 }
 
+/* Items lie together, in both, up to the next multiple of the smaller block or page. */
 static void copy_items(const struct deque *to, const struct deque *from)
 {
+    uint32_t together = from->capacity < to->capacity ? from->capacity : to->capacity, n;
     size_t item = from->item;
-    for (uint32_t position = from->first; position != from->end; position++)
-        memcpy(deque_place(to, position, item), deque_place(from, position, item), item);
+    together = together < DEQUE_PAGE ? together : DEQUE_PAGE;
+    for (uint32_t position = from->first; position != from->end; position += n) {
+        uint32_t left = from->end - position;
+        n = together - (position & (together - 1));
+        n = n < left ? n : left;
+        memcpy(deque_place(to, position, item), deque_place(from, position, item), n * item);
+    }
 }
 
 /* Copies the items into one block of another capacity. */

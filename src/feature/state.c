@@ -125,9 +125,11 @@ static void fail(struct state *state)
  * expect that they are values (steady.c). */
 static int find_rows(const struct state *state, const struct staged *staged, int share, uint32_t *ret)
 {
-    int n = 0;
+    int n = state->threads == 1 && !state->wanted ? (int)state->n : 0;
+    for (int i = 0; i < n; i++)
+        ret[i] = (uint32_t)i;
     /* Guessing whose a key is would be wrong half the time. */
-    for (int64_t i = 0; !state->wanted && i < state->n; i++) {
+    for (int64_t i = 0; state->threads > 1 && !state->wanted && i < state->n; i++) {
         ret[n] = (uint32_t)i;
         n += entities_owner(staged->hashes[i], state->threads) == share;
     }

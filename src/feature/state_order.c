@@ -17,8 +17,10 @@ static void find_times(struct state *state)
     const struct type *type = &state->plan->events->fields[index].type;
     const int64_t *plain = state_plain_times(column, type);
     int64_t scale = state->plan->time_scale;
-    for (int64_t i = 0; plain && i < state->n; i++)
-        state->times[i] = plain[state->from + i] * scale;
+    if (plain)
+        memcpy(state->times, plain + state->from, (size_t)state->n * sizeof *plain);
+    for (int64_t i = 0; plain && scale != 1 && i < state->n; i++)
+        state->times[i] *= scale;
     for (int64_t i = 0; !plain && i < state->n; i++)
         state->times[i] = column_int(column, type, state->from + i) * scale;
 }
@@ -61,15 +63,19 @@ static uint8_t mark(struct state *state, int64_t time)
     return ahead ? STATE_AHEAD : too_late ? STATE_TOO_LATE : 0;
 }
 
-/* Do all events come in the order of their times, none left out, and none ahead? */
+/* Do all events come in the order of their times, none left out, and none ahead? Where one is late its step
+ * from the one before is negative, and where one is ahead what is left of the most there may be. */
 static bool is_in_order(const struct state *state)
 {
-    int64_t last = state->started ? state->high_water : state->times[0];
-    int64_t most = state->options.max_ahead_us ? state->options.max_ahead_us : INT64_MAX;
-    bool fine = !state->wanted;
-    for (int64_t i = 0; i < state->n; last = state->times[i++])
-        fine &= state->times[i] >= last && state->times[i] - last <= most;
-    return fine;
+    const int64_t *times = state->times;
+    uint64_t most = (uint64_t)(state->options.max_ahead_us ? state->options.max_ahead_us : INT64_MAX);
+    uint64_t step = state->started ? (uint64_t)(times[0] - state->high_water) : 0,
+             found = step | (most - step);
+    for (int64_t i = 1; i < state->n; i++) {
+        step = (uint64_t)(times[i] - times[i - 1]);
+        found |= step | (most - step);
+    }
+    return !state->wanted && (int64_t)found >= 0;
 }
 
 /* What mark says of such events. */
