@@ -17,8 +17,8 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
-/* Pauses before a thread sleeps, some 100 to 200 microseconds: longer than the gaps between loops, shorter than
- * a scheduler's slice. A virtual processor that sleeps may take its host milliseconds to wake. */
+/* Pauses before a thread sleeps, some 100 to 200 microseconds: longer than the gaps between loops, shorter
+ * than a scheduler's slice. A virtual processor that sleeps may take its host milliseconds to wake. */
 enum { SPINS = 5000 };
 
 struct parallel {

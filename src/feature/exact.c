@@ -163,8 +163,8 @@ double exact_mean_slow(const struct exact *exact)
 {
     assert(exact->count > 0);
     uint64_t n = (uint64_t)exact->count;
-    /* Two values are often as far from one double as from the next, which exact_divide cannot tell. Halves are
-     * exact, so that the sum alone is rounded. */
+    /* Two values are often as far from one double as from the next, which exact_divide cannot tell. Halves
+     * are exact, so that the sum alone is rounded. */
     if (!exact->spill && !(n & (n - 1)))
         return (double)exact->sum / (double)n * EXACT_UNIT;
     return exact->spill ? slow(exact, &n, 1, 0) : divide_once(exact->sum, n, -EXACT_GRID);
