@@ -17,9 +17,10 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
-/* Pauses before a thread sleeps, some 100 to 200 microseconds: longer than the gaps between loops, shorter
- * than a scheduler's slice. A virtual processor that sleeps may take its host milliseconds to wake. */
-enum { SPINS = 5000 };
+/* Pauses before a thread sleeps. SPINS are some 100 to 200 microseconds: longer than the gaps between loops,
+ * shorter than a scheduler's slice; a virtual processor that sleeps may take its host milliseconds to wake.
+ * Where there are more threads than processors, who spins may stand in the way of who works. */
+enum { SPINS = 5000, SPINS_CROWDED = 500 };
 
 struct parallel {
     _Alignas(64) _Atomic uint64_t ticket;
@@ -34,7 +35,7 @@ struct parallel {
     pthread_mutex_t lock; /* guards the waits, and the jobs: their list and their states */
     pthread_cond_t work, done;
     struct parallel_job *first, *last; /* posted */
-    int threads, started;
+    int threads, started, spins;
     pthread_t workers[];
 };
 
@@ -109,7 +110,7 @@ static void *worker_main(void *pointer)
     while (!atomic_load(&parallel->stop)) {
         if (job_once(parallel) || work_once(parallel)) {
             spins = 0;
-        } else if (spins < SPINS) {
+        } else if (spins < parallel->spins) {
             spins++;
             pause_briefly();
         } else {
@@ -156,7 +157,8 @@ int parallel_new(int threads, struct parallel **ret, struct error *error)
     struct parallel *parallel = memory_aligned(sizeof *parallel + (size_t)threads * sizeof(pthread_t));
     if (!parallel)
         return error_set(error, CODE_MEMORY, "no memory for a pool of %d threads", threads);
-    *parallel = (struct parallel){.threads = threads};
+    *parallel =
+        (struct parallel){.threads = threads, .spins = threads <= cpu_count() ? SPINS : SPINS_CROWDED};
     pthread_mutex_init(&parallel->lock, NULL);
     pthread_cond_init(&parallel->work, NULL);
     pthread_cond_init(&parallel->done, NULL);
@@ -193,7 +195,7 @@ int parallel_threads(const struct parallel *parallel)
 /* Waits until the workers have returned from the last tasks. */
 static void wait_for_rest(struct parallel *parallel, int n_tasks)
 {
-    for (int spins = 0; spins < SPINS; spins++) {
+    for (int spins = 0; spins < parallel->spins; spins++) {
         if (atomic_load(&parallel->finished) == n_tasks)
             return;
         pause_briefly();

@@ -11,8 +11,8 @@
  * are processors are busy with everything, instead of threads for each part that push each other aside. In a
  * pool of one a job is run by whoever posts it.
  *
- * Threads: parallel_for is called by one thread at a time, and neither it nor parallel_wait from inside a
- * task or a job. Workers block all signals, so that handlers run in the threads of the program. Memory:
+ * Threads: parallel_for and parallel_wait are called by one thread at a time, and not from inside a task or a
+ * job. Workers block all signals, so that handlers run in the threads of the program. Memory:
  * nothing is allocated after parallel_new. Limits: LIMIT_THREADS.
  */
 #ifndef SHRIKE_BASE_PARALLEL_H

@@ -129,7 +129,10 @@ static int length(struct binder *binder, yyjson_val *bound, enum frame_unit unit
     if (rc == OK && value->value.integer < 0)
         rc = bind_refuse(binder, NULL, CODE_UNSUPPORTED, error,
                          "a frame that begins or ends after the event would see the future");
-    if (rc == OK && value->value.integer > most)
+    if (rc == OK && value->value.integer == INT64_MAX)
+        rc = bind_refuse(binder, NULL, CODE_LIMIT, error, "a frame is too long, at most %lld %s are possible",
+                         (long long)most, interval ? "microseconds" : of);
+    else if (rc == OK && value->value.integer > most)
         rc = bind_refuse(binder, NULL, CODE_LIMIT, error,
                          "a frame of %lld %s is too long, at most %lld is possible",
                          (long long)value->value.integer, interval ? "microseconds" : of, (long long)most);

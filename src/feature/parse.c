@@ -211,11 +211,26 @@ static int read_default(struct parsed *parsed, struct late *late, struct error *
     return rc;
 }
 
+/* Which column of the events the catalog speaks of there. */
+static int read_name(const struct parsed *parsed, duckdb_result *result, idx_t row, int *ret,
+                     struct error *error)
+{
+    char *name = result_text(result, 0, row);
+    int rc = OK;
+    *ret = name ? schema_find(parsed->events, name) : -1;
+    if (*ret < 0)
+        rc = error_set(error, CODE_INTERNAL, "DuckDB names column %s, which the table has not",
+                       name ? name : "NULL");
+    duckdb_free(name);
+    return rc;
+}
+
 static int read_column(struct parsed *parsed, duckdb_result *columns, idx_t row, struct error *error)
 {
-    char *name = result_text(columns, 0, row), *comment = result_text(columns, 1, row);
-    char *fallback = result_text(columns, 2, row);
-    int i = schema_find(parsed->events, name), rc = OK;
+    int i, rc = read_name(parsed, columns, row, &i, error);
+    if (rc != OK)
+        return rc;
+    char *comment = result_text(columns, 1, row), *fallback = result_text(columns, 2, row);
     struct field *field = &parsed->events->fields[i];
     if (comment)
         rc = read_role(comment, field->name, field, &parsed->late[i], error);
@@ -232,7 +247,6 @@ static int read_column(struct parsed *parsed, duckdb_result *columns, idx_t row,
             rc = read_default(parsed, &parsed->late[i], error);
     }
     field->optional = parsed->late[i].is_late;
-    duckdb_free(name);
     duckdb_free(comment);
     duckdb_free(fallback);
     return rc;
@@ -257,13 +271,14 @@ static int read_columns(struct parsed *parsed, struct error *error)
                         NULL, 0, &keys, error);
     if (rc != OK)
         return rc;
-    for (idx_t i = 0; i < duckdb_row_count(&keys); i++) {
-        char *name = result_text(&keys, 0, i);
-        parsed->events->fields[schema_find(parsed->events, name)].roles |= ROLE_ID;
-        duckdb_free(name);
+    for (idx_t row = 0; rc == OK && row < duckdb_row_count(&keys); row++) {
+        int i;
+        rc = read_name(parsed, &keys, row, &i, error);
+        if (rc == OK)
+            parsed->events->fields[i].roles |= ROLE_ID;
     }
     duckdb_destroy_result(&keys);
-    return OK;
+    return rc;
 }
 
 /* The one table that the preamble created: names, types, primary key, comments, defaults. */

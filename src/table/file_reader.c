@@ -41,6 +41,7 @@ struct reader {
     _Atomic int64_t filled, taken; /* counts of slots; slot i is i % SLOTS */
     _Atomic int64_t unknown_enums;
     _Atomic bool reading; /* the job is posted and not at its end */
+    _Atomic bool awaited; /* the next batch is: the job ends with it */
     _Atomic bool stop;
     bool ended; /* the end or an error has been read; of the job while it is one */
 };
@@ -280,12 +281,13 @@ static int read_batch(struct reader *reader, struct table *table, struct error *
     return OK;
 }
 
-/* Fills free slots until the end, an error or stop. The first batch alone, as it is waited for. */
+/* Fills free slots until the end, an error or stop. A batch that is waited for is the last of its job: the
+ * next one may be long in coming, from a pipe, say. */
 static void read_ahead(struct parallel_job *job)
 {
     struct reader *reader = (struct reader *)((char *)job - offsetof(struct reader, job));
-    bool first = reader->filled == 0;
-    while (!reader->ended && !reader->stop && reader->filled - reader->taken < (first ? 1 : SLOTS)) {
+    while (!reader->ended && !reader->stop &&
+           reader->filled - reader->taken < (reader->awaited ? 1 : SLOTS)) {
         struct slot *slot = &reader->slots[reader->filled % SLOTS];
         slot->code = read_batch(reader, &slot->table, &slot->error);
         slot->file = reader->file;
@@ -318,6 +320,7 @@ static int start_ahead(struct reader *reader, const struct reader_options *optio
         return code;
     reader->pool = options->pool ? options->pool : reader->own;
     reader->job.run = read_ahead;
+    reader->awaited = true;
     go_on(reader);
     return OK;
 }
@@ -388,9 +391,11 @@ int reader_next(struct reader *reader, struct table *table, struct error *error)
     }
     go_on(reader);
     while (reader->filled == reader->taken) {
+        reader->awaited = true;
         parallel_wait(reader->pool, &reader->job);
         go_on(reader);
     }
+    reader->awaited = false;
     struct slot *slot = &reader->slots[reader->taken % SLOTS];
     reader->given = slot->file;
     if (slot->code != OK || slot->table.length == 0) {

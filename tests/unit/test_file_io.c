@@ -318,6 +318,45 @@ static void repeated_text_is_coded_and_unknown_enums_are_counted(void **state)
     dictionary_unref(values);
 }
 
+/* Who writes into a pipe may wait for what becomes of a batch before the next one. */
+static void a_full_batch_of_a_pipe_is_given_at_once(void **state)
+{
+    (void)state;
+    const char *path = in("pipe.jsonl"), *name = "n";
+    struct type type = TYPE(INT32);
+    struct schema *schema = schema_of(1, &name, &type);
+    struct reader *reader;
+    struct table table;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int pipe = open(path, O_RDWR);
+    assert_true(pipe >= 0);
+    struct reader_options options = {
+        .paths = &path, .n_paths = 1, .columns = schema, .batch_rows = 2, .threads = 2};
+    assert_int_equal(write(pipe, "{\"n\":0}\n{\"n\":0}\n", 16), 16);
+    alarm(60);
+    assert_int_equal(reader_open(&options, &reader, NULL), OK);
+    table_init(&table, schema, NULL);
+    for (int batch = 0; batch < 8; batch++) {
+        char lines[32];
+        assert_int_equal(reader_next(reader, &table, NULL), OK);
+        assert_int_equal(table.length, 2);
+        assert_int_equal(((int32_t *)table.columns[0].data)[1], batch);
+        /* Now and then the reader waits for it already. */
+        if (batch % 2)
+            usleep(5000);
+        int n = snprintf(lines, sizeof lines, "{\"n\":%d}\n{\"n\":%d}\n", batch + 1, batch + 1);
+        if (batch < 7)
+            assert_int_equal(write(pipe, lines, (size_t)n), n);
+    }
+    close(pipe);
+    assert_int_equal(reader_next(reader, &table, NULL), OK);
+    assert_int_equal(table.length, 0);
+    alarm(0);
+    table_done(&table);
+    reader_close(reader);
+    schema_unref(schema);
+}
+
 static void standard_input_gives_rows_as_they_come(void **state)
 {
     (void)state;
@@ -373,6 +412,7 @@ int main(void)
         cmocka_unit_test(bad_files_are_told_apart),
         cmocka_unit_test(missing_columns_list_what_there_is),
         cmocka_unit_test(repeated_text_is_coded_and_unknown_enums_are_counted),
+        cmocka_unit_test(a_full_batch_of_a_pipe_is_given_at_once),
         cmocka_unit_test(standard_input_gives_rows_as_they_come),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
