@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "feature/exact.h"
-#include "feature/plan.h"
-#include "table/file_io.h"
+
+#include "read_all.h"
 
 enum { WINDOWS = 3, SLICE = 4096, FIRST = 4, ENTITY_AHEAD = 24, RING_AHEAD = 12 };
 
@@ -204,22 +204,6 @@ static double *numbers_of(const struct table *events, const char *name)
     for (int64_t i = 0; i < events->length; i++)
         numbers[i] = column_double(&events->columns[c], &events->schema->fields[c].type, i);
     return numbers;
-}
-
-static int read_all(const char *file, struct plan *plan, struct table *ret, struct error *error)
-{
-    struct reader_options options = {.paths = &file, .n_paths = 1, .columns = plan_events(plan)};
-    struct reader *reader;
-    struct table batch;
-    int rc = reader_open(&options, &reader, error);
-    if (rc != OK)
-        return rc;
-    rc = table_init(&batch, plan_events(plan), error);
-    while (rc == OK && (rc = reader_next(reader, &batch, error)) == OK && batch.length)
-        rc = table_append(ret, &batch, 0, batch.length, error);
-    table_done(&batch);
-    reader_close(reader);
-    return rc;
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "feature/state.h"
-#include "table/file_io.h"
+
+#include "read_all.h"
 
 struct settings {
     const char *plan, *file;
@@ -23,23 +24,6 @@ static int compare_longs(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
-}
-
-static int read_all(const struct settings *settings, struct plan *plan, struct table *ret,
-                    struct error *error)
-{
-    struct reader_options options = {.paths = &settings->file, .n_paths = 1, .columns = plan_events(plan)};
-    struct reader *reader;
-    struct table batch;
-    int rc = reader_open(&options, &reader, error);
-    if (rc != OK)
-        return rc;
-    rc = table_init(&batch, plan_events(plan), error);
-    while (rc == OK && (rc = reader_next(reader, &batch, error)) == OK && batch.length)
-        rc = table_append(ret, &batch, 0, batch.length, error);
-    table_done(&batch);
-    reader_close(reader);
-    return rc;
 }
 
 /* Cuts the events into tables of `batch` rows. */
@@ -116,7 +100,7 @@ int main(int argc, char **argv)
     if (rc == OK)
         rc = table_init(&events, plan_events(plan), &error);
     if (rc == OK)
-        rc = read_all(&settings, plan, &events, &error);
+        rc = read_all(settings.file, plan, &events, &error);
     int64_t n = rc == OK ? (events.length + settings.batch - 1) / settings.batch : 0;
     struct table *batches = memory_new((size_t)n, sizeof *batches);
     if (rc == OK)

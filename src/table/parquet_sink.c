@@ -108,7 +108,7 @@ static int put(struct parquet_sink *sink, const void *data, size_t size, struct 
     return OK;
 }
 
-/* The mark that a file begins and ends with. */
+/* The mark that a file begins with, where nothing has been written yet. */
 static int put_mark(struct parquet_sink *sink, struct error *error)
 {
     static const char mark[] = {'P', 'A', 'R', '1'};

@@ -93,6 +93,7 @@ static void one_thread_runs_inline(void **state)
 
 struct job {
     struct parallel_job job;
+    _Atomic bool begun;
     _Atomic bool go;  /* where the job waits for it */
     int runs, serial; /* plain on purpose, as above */
     pthread_t thread;
@@ -103,6 +104,7 @@ static _Atomic int last_serial;
 static void run_job(struct parallel_job *pointer)
 {
     struct job *job = (struct job *)pointer;
+    job->begun = true;
     while (!job->go)
         usleep(10);
     job->runs++;
@@ -150,7 +152,8 @@ static void nobody_waits_for_a_busy_worker(void **state)
     struct job slow = {.job.run = run_job}, jobs[3] = {0};
     assert_int_equal(parallel_new(2, &parallel, NULL), OK);
     parallel_post(parallel, &slow.job);
-    usleep(20000);
+    while (!slow.begun)
+        usleep(10);
     for (int j = 0; j < 3; j++) {
         jobs[j] = (struct job){.job.run = run_job, .go = true};
         parallel_post(parallel, &jobs[j].job);
@@ -178,14 +181,16 @@ static void jobs_are_taken_in_their_order(void **state)
     (void)state;
     struct parallel *parallel = NULL;
     struct job jobs[4] = {0};
+    int before = last_serial;
     assert_int_equal(parallel_new(2, &parallel, NULL), OK);
     for (int j = 0; j < 4; j++) {
         jobs[j] = (struct job){.job.run = run_job, .go = j > 0};
         parallel_post(parallel, &jobs[j].job);
     }
-    usleep(20000);
     jobs[0].go = true;
-    usleep(20000);
+    /* All by the worker: who waits for one would take it out of its turn. */
+    while (last_serial < before + 4)
+        usleep(10);
     for (int j = 0; j < 4; j++)
         parallel_wait(parallel, &jobs[j].job);
     for (int j = 1; j < 4; j++)
