@@ -252,7 +252,7 @@ static int read_column(struct parsed *parsed, duckdb_result *columns, idx_t row,
     return rc;
 }
 
-/* Two simple queries: one that joins them takes DuckDB several times as long as all else of a plan. */
+/* Two simple queries: one that joins them takes DuckDB longer than both. */
 static int read_columns(struct parsed *parsed, struct error *error)
 {
     duckdb_result columns, keys;
